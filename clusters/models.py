@@ -1,0 +1,151 @@
+"""Connections to Azure, the clusters seen through them and their microsoft.flux extension."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from access.models import Environment
+from access.querysets import EnvironmentScopedQuerySet
+
+
+class Connection(models.Model):
+    """Cloud + tenant + subscriptions + how to sign in (design.md section 3)."""
+
+    class Cloud(models.TextChoices):
+        PUBLIC = "public", _("Azure public")
+        CHINA = "china", _("Azure China (21Vianet)")
+        US_GOVERNMENT = "us-government", _("Azure US Government")
+        CUSTOM = "custom", _("Custom endpoints")
+
+    class SignIn(models.TextChoices):
+        DEFAULT = "default", _("Default chain of the host")
+        WORKLOAD_IDENTITY = "workload-identity", _("Workload identity")
+        MANAGED_IDENTITY = "managed-identity", _("Managed identity")
+        SECRET = "secret", _("Client secret")
+        CERTIFICATE = "certificate", _("Client certificate")
+
+    class Reads(models.TextChoices):
+        GRAPH = "graph", _("Resource Graph")
+        LIST = "list", _("List per cluster")
+
+    name = models.CharField(max_length=100, unique=True)
+    cloud = models.CharField(max_length=20, choices=Cloud.choices, default=Cloud.PUBLIC)
+    arm_endpoint = models.URLField(blank=True)  # only for a custom cloud
+    authority = models.CharField(max_length=300, blank=True)  # only for a custom cloud
+    ca_file = models.CharField(max_length=400, blank=True)  # PEM bundle on the host
+    tenant_id = models.CharField(max_length=64, blank=True)
+    subscription_ids = models.JSONField(default=list, blank=True)  # empty: all that are visible
+    sign_in = models.CharField(max_length=20, choices=SignIn.choices, default=SignIn.DEFAULT)
+    client_id = models.CharField(max_length=64, blank=True)
+    # Fernet token (settings.ENCRYPTION_KEYS); write-only: no page, event or export shows it.
+    secret_encrypted = models.TextField(blank=True)
+    certificate_path = models.CharField(max_length=400, blank=True)
+    api_version = models.CharField(max_length=20, default="2025-04-01")
+    reads = models.CharField(max_length=10, choices=Reads.choices, default=Reads.GRAPH)
+    from_environment = models.BooleanField(default=False)
+    enabled = models.BooleanField(default=True)
+
+    # The last test and the last fleet reads: what was seen, and what went wrong.
+    checks = models.JSONField(default=list, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    problem = models.CharField(max_length=40, blank=True)  # changes.models.Problem value, or ""
+    problem_code = models.CharField(max_length=100, blank=True)
+    problem_message = models.TextField(blank=True)
+    problem_since = models.DateTimeField(null=True, blank=True)
+    delta_at = models.DateTimeField(null=True, blank=True)
+    sweep_at = models.DateTimeField(null=True, blank=True)
+    sweep_id = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EnvironmentRule(models.Model):
+    """Clusters whose ARM tag has this value belong to this environment; first match wins."""
+
+    position = models.PositiveIntegerField(default=0)
+    tag = models.CharField(max_length=512)
+    value = models.CharField(max_length=256)  # "*" matches any value
+    environment = models.ForeignKey(Environment, models.CASCADE, related_name="rules")
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tag", "value"], name="environment_rule_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tag}={self.value} → {self.environment}"
+
+
+class Cluster(models.Model):
+    """A cluster as Azure reports it; observed state, upserted by sync."""
+
+    class Kind(models.TextChoices):
+        MANAGED = "managedClusters", "AKS"
+        CONNECTED = "connectedClusters", "Arc"
+        PROVISIONED = "provisionedClusters", "AKS Arc"
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="clusters")
+    arm_id = models.CharField(max_length=600, unique=True)  # lower case: ARM compares that way
+    arm_id_display = models.CharField(max_length=600)  # as ARM wrote it
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=30, choices=Kind.choices)
+    subscription_id = models.CharField(max_length=64)
+    resource_group = models.CharField(max_length=100)
+    region = models.CharField(max_length=60)
+    tags = models.JSONField(default=dict)
+    identity_kind = models.CharField(max_length=40, blank=True)  # SystemAssigned, ServicePrincipal
+    connectivity = models.CharField(max_length=40, blank=True)  # Arc: Connected, Offline, ...
+    power_state = models.CharField(max_length=20, blank=True)  # AKS: Running, Stopped
+    last_connectivity_at = models.DateTimeField(null=True, blank=True)
+    kubernetes_version = models.CharField(max_length=40, blank=True)
+    agent_version = models.CharField(max_length=40, blank=True)
+    distribution = models.CharField(max_length=60, blank=True)
+    node_count = models.IntegerField(null=True, blank=True)
+    provisioning_state = models.CharField(max_length=40, blank=True)
+    environment = models.ForeignKey(
+        Environment, models.SET_NULL, null=True, blank=True, related_name="clusters"
+    )
+    environment_by_hand = models.BooleanField(default=False)
+    observed_at = models.DateTimeField()
+    observed_via = models.CharField(max_length=20)  # graph, list, get
+    sweep_id = models.BigIntegerField(default=0)  # the last full sweep that saw it
+    gone_at = models.DateTimeField(null=True, blank=True)
+
+    objects = EnvironmentScopedQuerySet.as_manager()
+    environment_path = "environment"
+
+    class Meta:
+        ordering = ["name", "id"]
+        indexes = [models.Index(fields=["name", "id"]), models.Index(fields=["environment", "id"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Extension(models.Model):
+    """The microsoft.flux instance of a cluster, found by its type and never by its name."""
+
+    cluster = models.OneToOneField(Cluster, models.CASCADE, related_name="extension")
+    arm_id = models.CharField(max_length=700, unique=True)
+    name = models.CharField(max_length=100)
+    version = models.CharField(max_length=40, blank=True)
+    release_train = models.CharField(max_length=40, blank=True)
+    auto_upgrade = models.BooleanField(default=True)
+    provisioning_state = models.CharField(max_length=40, blank=True)
+    settings = models.JSONField(default=dict)
+    error_code = models.CharField(max_length=100, blank=True)
+    error_message = models.TextField(blank=True)
+    observed = models.JSONField(default=dict)  # the resource as ARM sent it
+    observed_at = models.DateTimeField()
+    observed_via = models.CharField(max_length=20)
+    sweep_id = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.cluster}"

@@ -1,0 +1,138 @@
+"""Flux configurations: what was approved, what Azure reports, and what is being written."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from access.models import User
+from access.querysets import EnvironmentScopedQuerySet
+from clusters.models import Cluster
+
+
+class Compliance(models.TextChoices):
+    """ARM's values (FluxComplianceState); words for people come from the look tags."""
+
+    COMPLIANT = "Compliant", _("Compliant")
+    NON_COMPLIANT = "Non-Compliant", _("Non-Compliant")
+    PENDING = "Pending", _("Pending")
+    SUSPENDED = "Suspended", _("Suspended")
+    UNKNOWN = "Unknown", _("Unknown")
+
+
+class Configuration(models.Model):
+    """One fluxConfigurations resource: desired (last approved) and observed (as in ARM)."""
+
+    cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="configurations")
+    arm_id = models.CharField(max_length=800, unique=True)  # lower case
+    arm_id_display = models.CharField(max_length=800)
+    name = models.CharField(max_length=63)
+    # Desired: properties of the last body that the portal wrote, secrets as version marks.
+    desired = models.JSONField(null=True, blank=True)
+    desired_change_id = models.BigIntegerField(null=True, blank=True)
+    # Observed: properties as ARM sent them, without `statuses`, which are rows of their own.
+    observed = models.JSONField(default=dict)
+    observed_digest = models.CharField(max_length=64, blank=True)
+    observed_at = models.DateTimeField(null=True, blank=True)
+    observed_via = models.CharField(max_length=20, blank=True)  # graph, list, get
+    system_data = models.JSONField(default=dict)
+    # Lean columns for lists, copied from the observed value.
+    namespace = models.CharField(max_length=253, blank=True)
+    scope = models.CharField(max_length=20, blank=True)
+    source_kind = models.CharField(max_length=30, blank=True)
+    source_url = models.CharField(max_length=600, blank=True)
+    reference = models.CharField(max_length=200, blank=True)  # "main", "v1.2.0", ">=1.0.0"
+    synced_commit = models.CharField(max_length=300, blank=True)
+    compliance = models.CharField(
+        max_length=20, choices=Compliance.choices, default=Compliance.UNKNOWN
+    )
+    severity = models.PositiveSmallIntegerField(default=0)  # sort key: worst first
+    provisioning_state = models.CharField(max_length=40, blank=True)
+    error_message = models.TextField(blank=True)
+    cause = models.CharField(max_length=300, blank=True)  # the worst object's message, short
+    suspended = models.BooleanField(default=False)
+    drifted = models.BooleanField(default=False)
+    drift_fields = models.JSONField(default=list)
+    kustomization_count = models.PositiveSmallIntegerField(default=0)
+    object_count = models.PositiveIntegerField(default=0)
+    source_updated_at = models.DateTimeField(null=True, blank=True)
+    status_updated_at = models.DateTimeField(null=True, blank=True)
+    compliance_since = models.DateTimeField(null=True, blank=True)
+    watch_until = models.DateTimeField(null=True, blank=True)  # read closely until then
+    next_read_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    sweep_id = models.BigIntegerField(default=0)
+    gone_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = EnvironmentScopedQuerySet.as_manager()
+    environment_path = "cluster__environment"
+
+    class Meta:
+        ordering = ["-severity", "name", "id"]
+        indexes = [
+            models.Index(fields=["-severity", "name", "id"]),
+            models.Index(fields=["name", "id"]),
+            models.Index(fields=["cluster", "name"]),
+            models.Index(fields=["compliance", "name", "id"]),
+            models.Index(fields=["synced_commit"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ObjectStatus(models.Model):
+    """One entry of `statuses`: a source, a Kustomization or a Flux object that it applied."""
+
+    configuration = models.ForeignKey(Configuration, models.CASCADE, related_name="statuses")
+    position = models.PositiveIntegerField()
+    kind = models.CharField(max_length=60)
+    namespace = models.CharField(max_length=253, blank=True)
+    name = models.CharField(max_length=253)
+    compliance = models.CharField(max_length=20, choices=Compliance.choices)
+    applied_by = models.CharField(max_length=600, blank=True)  # "namespace/name", "" for none
+    reason = models.CharField(max_length=100, blank=True)  # of the Ready condition
+    message = models.TextField(blank=True)
+    conditions = models.JSONField(default=list)
+    helm = models.JSONField(null=True, blank=True)
+    changed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["configuration", "kind", "namespace", "name"], name="object_status_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+class Draft(models.Model):
+    """A wizard that is being filled in: one row, one form and URL a step (design.md section 2).
+
+    `data` holds what was typed, valid or not, one key a step: nothing typed is ever lost.
+    """
+
+    class Purpose(models.TextChoices):
+        CREATE = "create", _("New configuration")
+        EDIT = "edit", _("Change of a configuration")
+
+    author = models.ForeignKey(User, models.CASCADE, related_name="drafts")
+    purpose = models.CharField(max_length=10, choices=Purpose.choices)
+    cluster = models.ForeignKey(Cluster, models.CASCADE, null=True, blank=True)
+    configuration = models.ForeignKey(Configuration, models.CASCADE, null=True, blank=True)
+    revises_change_id = models.BigIntegerField(null=True, blank=True)  # after "request changes"
+    data = models.JSONField(default=dict)
+    base = models.JSONField(null=True, blank=True)  # live properties when an edit began
+    base_digest = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    submitted_change_id = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-updated_at"]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} draft {self.pk} of {self.author}"

@@ -1,0 +1,23 @@
+"""Every address of the portal."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from portal import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+    path("configurations/", include("configurations.urls")),
+    path("clusters/", include("clusters.urls")),
+    path("changes/", include("changes.urls")),
+    path("history/", include("audit.urls")),
+    path("live/", include("live.urls")),
+    path("", include("access.urls")),
+]
+
+handler403 = "portal.views.forbidden"
+handler404 = "portal.views.not_found"
+handler500 = "portal.views.server_error"
