@@ -48,7 +48,7 @@ ENCRYPTION_KEYS: list[str] = [
 if not ENCRYPTION_KEYS:
     if not TESTING:
         raise ImproperlyConfigured(
-            "Set FLUXGATE_ENCRYPTION_KEYS, or FLUXGATE_ENCRYPTION_KEYS_FILE to a file that holds it."
+            "Set FLUXGATE_ENCRYPTION_KEYS, or FLUXGATE_ENCRYPTION_KEYS_FILE to a file with it."
         )
     ENCRYPTION_KEYS = ["dGVzdC1vbmx5LXRlc3Qtb25seS10ZXN0LW9ubHktMTI="]
 
@@ -182,27 +182,58 @@ CELERY_TASK_ROUTES = {
     "configurations.*": {"queue": "sync"},
 }
 CELERY_TIMEZONE = "UTC"
+# A tick only asks the database what is due; it expires before the next one, so that a worker
+# which was away never finds a heap of them.
+CELERY_BEAT_SCHEDULE = {
+    "observe what is watched": {
+        "task": "configurations.tasks.observe_due",
+        "schedule": 1.0,
+        "options": {"expires": 2},
+    },
+    "read the fleet": {
+        "task": "clusters.tasks.sync_due",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "sweep operations": {
+        "task": "changes.tasks.sweep",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+}
 
 # --- Azure ----------------------------------------------------------------------------------
 # A connection named in the environment is made or brought up to date at the start (clusters).
 AZURE = {
     "name": env.str("FLUXGATE_AZURE_NAME", "Azure"),
-    "cloud": env.str("FLUXGATE_AZURE_CLOUD", "", validate=environs.validate.OneOf(
-        ["", "public", "china", "us-government", "custom"])),
+    "cloud": env.str(
+        "FLUXGATE_AZURE_CLOUD",
+        "",
+        validate=environs.validate.OneOf(["", "public", "china", "us-government", "custom"]),
+    ),
     "arm_endpoint": env.str("FLUXGATE_AZURE_ARM_ENDPOINT", ""),
     "authority": env.str("FLUXGATE_AZURE_AUTHORITY", ""),
     "ca_file": env.str("FLUXGATE_AZURE_CA_PATH", ""),
     "tenant_id": env.str("FLUXGATE_AZURE_TENANT_ID", ""),
     "subscriptions": env.list("FLUXGATE_AZURE_SUBSCRIPTIONS", []),
-    "sign_in": env.str("FLUXGATE_AZURE_SIGN_IN", "default", validate=environs.validate.OneOf(
-        ["default", "workload-identity", "managed-identity", "secret", "certificate"])),
+    "sign_in": env.str(
+        "FLUXGATE_AZURE_SIGN_IN",
+        "default",
+        validate=environs.validate.OneOf(
+            ["default", "workload-identity", "managed-identity", "secret", "certificate"]
+        ),
+    ),
     "client_id": env.str("FLUXGATE_AZURE_CLIENT_ID", ""),
     "client_secret": env.str("FLUXGATE_AZURE_CLIENT_SECRET", ""),
     "certificate_path": env.str("FLUXGATE_AZURE_CERTIFICATE_PATH", ""),
-    "api_version": env.str("FLUXGATE_AZURE_API_VERSION", "2025-04-01",
-                           validate=environs.validate.OneOf(["2025-04-01", "2023-05-01"])),
-    "reads": env.str("FLUXGATE_AZURE_READS", "graph",
-                     validate=environs.validate.OneOf(["graph", "list"])),
+    "api_version": env.str(
+        "FLUXGATE_AZURE_API_VERSION",
+        "2025-04-01",
+        validate=environs.validate.OneOf(["2025-04-01", "2023-05-01"]),
+    ),
+    "reads": env.str(
+        "FLUXGATE_AZURE_READS", "graph", validate=environs.validate.OneOf(["graph", "list"])
+    ),
 }
 # Seconds between two fleet reads, and between two full sweeps (design: 15 s and 5 min).
 SYNC_DELTA_SECONDS = env.float("FLUXGATE_SYNC_DELTA_SECONDS", 15.0)
