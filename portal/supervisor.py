@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -264,6 +265,7 @@ def start_simulator(house: House, data: Path) -> dict[str, str]:
         port = free_port()
     file.unlink(missing_ok=True)
     seed = os.environ.get("SIMULATOR_SEED", "tutorial")
+    options = shlex.split(os.environ.get("SIMULATOR_OPTIONS", ""))
     house.add(
         "simulator",
         sys.executable,
@@ -275,6 +277,7 @@ def start_simulator(house: House, data: Path) -> dict[str, str]:
         str(folder),
         "--seed",
         seed,
+        *options,
     )
     wait_for(file.exists, "The simulator")
     wait_for(lambda: not free(port), "The simulator")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from portal import views
+from portal import health, views
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("healthz", views.healthz, name="healthz"),
-    path("readyz", views.readyz, name="readyz"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
     path("configurations/", include("configurations.urls")),
     path("clusters/", include("clusters.urls")),
     path("changes/", include("changes.urls")),
