@@ -1,6 +1,6 @@
 """Azure Resource Manager, and the only code of Fluxgate that imports ``azure``.
 
-    account = Account(cloud=PUBLIC, tenant_id=..., subscription_ids=(...,), sign_in=ClientSecret(...))
+    account = Account(cloud=PUBLIC, tenant_id=..., subscription_ids=(...,), sign_in=...)
     gateway = Gateway(account, throttle=Throttle(redis_url), priority=Priority.INTERACTIVE)
     gateway.get_configuration(id)
 

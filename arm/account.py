@@ -19,6 +19,8 @@ from azure.identity import (
 )
 
 from arm.clouds import Cloud
+from arm.errors import SignInFailed
+from arm.scrub import scrub
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
@@ -120,10 +122,19 @@ class Account:
 def credential_for(account: Account) -> TokenCredential:
     """The credential of an account, kept so that its tokens are used until they near their end.
 
-    Custom clouds are unknown to Microsoft's directory of authorities, so the look-up there (instance
-    discovery) is off for them.
+    Nothing is sent yet. Raises ``SignInFailed`` when what was given cannot be one, such as a broken
+    certificate.
     """
+    try:
+        return _credential(account)
+    except ValueError as error:
+        reason = scrub(str(error), account.secrets)
+    raise SignInFailed("SignInFailed", reason)
+
+
+def _credential(account: Account) -> TokenCredential:
     cloud = account.cloud
+    # Microsoft's directory of authorities (instance discovery) does not know custom clouds.
     options: dict[str, Any] = {
         "authority": cloud.authority,
         "disable_instance_discovery": cloud.is_custom,
@@ -161,11 +172,12 @@ def transport_for(account: Account) -> HttpTransport[Any, Any]:
 def make_transport(account: Account) -> HttpTransport[Any, Any]:
     if account.transport_factory is not None:
         return account.transport_factory()
-    return RequestsTransport(
+    transport: HttpTransport[Any, Any] = RequestsTransport(
         connection_verify=account.ca_file or True,
         connection_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
     )
+    return transport
 
 
 def forget_sign_in(account: Account) -> None:

@@ -38,7 +38,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class OperationState:
-    """How a long-running operation stands. ``retry_after``: seconds until it is worth asking again."""
+    """How a long-running operation stands. ``retry_after``: seconds until to ask again."""
 
     status: str
     terminal: bool
@@ -108,23 +108,19 @@ class GatewayBase:
         refuses is thrown away and the call is made once more with a new one: a 401 means that
         nothing was done. Raises ``ArmError``.
         """
-        arguments = {
-            "writing": writing,
-            "client_request_id": client_request_id or str(uuid.uuid4()),
-            "secrets": (*secrets, *self.account.secrets),
-        }
+        request_id = client_request_id or str(uuid.uuid4())
+        hidden = (*secrets, *self.account.secrets)
         try:
-            return self._attempt(operation, **arguments)
+            return self._attempt(operation, writing, request_id, hidden)
         except SignInFailed as error:
             if error.status != 401:
                 raise
         self._sign_in_again()
-        return self._attempt(operation, **arguments)
+        return self._attempt(operation, writing, request_id, hidden)
 
     def _attempt(
         self,
         operation: Callable[..., Any],
-        *,
         writing: bool,
         client_request_id: str,
         secrets: tuple[str, ...],

@@ -88,7 +88,7 @@ class ConnectionChecks(
         return Check("provider", registered, state, "" if registered else state, scope)
 
     def _check_permissions(self, subscription_id: str) -> list[Check]:
-        """Rights are given by resource group as often as by subscription, so look where clusters are."""
+        """Rights are given by resource group as often as by subscription: look at the clusters'."""
         try:
             clusters = self.list_clusters(subscription_id)
         except ArmError as error:

@@ -37,15 +37,15 @@ class ClusterOperations(GatewayBase):
                 lambda **it: self._arc(subscription_id).connected_cluster.list_by_subscription(**it)
             ),
             *self._list_or_none(
-                lambda **it: self._client(
-                    ResourceManagementClient, subscription_id
-                ).resources.list(filter=f"resourceType eq '{_PROVISIONED}'", **it)
+                lambda **it: self._client(ResourceManagementClient, subscription_id).resources.list(
+                    filter=f"resourceType eq '{_PROVISIONED}'", **it
+                )
             ),
         ]
 
-    def get_cluster(self, id: str) -> dict[str, Any]:
+    def get_cluster(self, cluster_id: str) -> dict[str, Any]:
         """One cluster. Raises ``NotFound`` when there is none."""
-        cluster = ClusterId.parse(id)
+        cluster = ClusterId.parse(cluster_id)
         where = cluster.resource_group, cluster.name
         if cluster.cluster_type == "managedClusters":
             return self._get(
@@ -59,9 +59,9 @@ class ClusterOperations(GatewayBase):
         answer = self._send("GET", url).json()
         return answer if isinstance(answer, dict) else {}
 
-    def cluster_user_credential(self, id: str) -> bytes:
+    def cluster_user_credential(self, cluster_id: str) -> bytes:
         """The kubeconfig (YAML) with which a user of the cluster may reach its Kubernetes API."""
-        cluster = ClusterId.parse(id)
+        cluster = ClusterId.parse(cluster_id)
         where = cluster.resource_group, cluster.name
         if cluster.cluster_type == "managedClusters":
             answer = self._get(
@@ -89,8 +89,8 @@ class ClusterOperations(GatewayBase):
         except (NotFound, ProviderNotRegistered):
             return []
 
-    def _aks(self, subscription_id: str) -> ContainerServiceClient:
+    def _aks(self, subscription_id: str) -> Any:
         return self._client(ContainerServiceClient, subscription_id)
 
-    def _arc(self, subscription_id: str) -> ConnectedKubernetesClient:
+    def _arc(self, subscription_id: str) -> Any:
         return self._client(ConnectedKubernetesClient, subscription_id)

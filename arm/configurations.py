@@ -20,19 +20,20 @@ _FLUX_V1_API = "2023-05-01"
 class ConfigurationOperations(GatewayBase):
     """Resources go in and out as ARM's own JSON: ``{id, name, type, systemData, properties}``."""
 
-    def get_configuration(self, id: str) -> dict[str, Any]:
+    def get_configuration(self, configuration_id: str) -> dict[str, Any]:
         """One configuration as ARM holds it now. Raises ``NotFound`` when there is none."""
-        path = _path(id)
-        return self._get(lambda **it: self._flux(id).get(*path, **it))
+        subscription_id, path = _path(configuration_id)
+        return self._get(lambda **it: self._flux(subscription_id).get(*path, **it))
 
     def list_configurations(self, cluster_id: str) -> list[dict[str, Any]]:
         """Every configuration of a cluster."""
         cluster = ClusterId.parse(cluster_id)
-        return self._list(lambda **it: self._flux(cluster_id).list(*cluster.path_arguments, **it))
+        path = cluster.path_arguments
+        return self._list(lambda **it: self._flux(cluster.subscription_id).list(*path, **it))
 
     def put_configuration(
         self,
-        id: str,
+        configuration_id: str,
         body: Mapping[str, Any],
         *,
         client_request_id: str,
@@ -43,36 +44,40 @@ class ConfigurationOperations(GatewayBase):
         ``secrets``: values in the body that must not show in errors, beside those under names that
         the schema marks as secret.
         """
-        path, content = _path(id), encode(body)
+        subscription_id, path = _path(configuration_id)
+        content = encode(body)
         return self._write(
-            lambda **it: self._flux(id).begin_create_or_update(*path, content, **it),
+            lambda **it: self._flux(subscription_id).begin_create_or_update(*path, content, **it),
             client_request_id=client_request_id,
             secrets=(*secrets, *secret_values(body)),
         )
 
     def patch_configuration(
         self,
-        id: str,
+        configuration_id: str,
         body: Mapping[str, Any],
         *,
         client_request_id: str,
         secrets: Iterable[str] = (),
     ) -> Accepted:
         """Merge ``body`` into the resource (JSON merge patch: null removes). Secrets stay."""
-        path, content = _path(id), encode(body)
+        subscription_id, path = _path(configuration_id)
+        content = encode(body)
         return self._write(
-            lambda **it: self._flux(id).begin_update(*path, content, **it),
+            lambda **it: self._flux(subscription_id).begin_update(*path, content, **it),
             client_request_id=client_request_id,
             secrets=(*secrets, *secret_values(body)),
         )
 
     def delete_configuration(
-        self, id: str, *, force: bool = False, client_request_id: str
+        self, configuration_id: str, *, force: bool = False, client_request_id: str
     ) -> Accepted:
         """Delete. ``force`` removes the Azure resource without waiting for the cluster's agent."""
-        path = _path(id)
+        subscription_id, path = _path(configuration_id)
         return self._write(
-            lambda **it: self._flux(id).begin_delete(*path, force_delete=force or None, **it),
+            lambda **it: self._flux(subscription_id).begin_delete(
+                *path, force_delete=force or None, **it
+            ),
             client_request_id=client_request_id,
         )
 
@@ -86,12 +91,12 @@ class ConfigurationOperations(GatewayBase):
             ).source_control_configurations.list(*cluster.path_arguments, **it)
         )
 
-    def _flux(self, id: str) -> Any:
-        subscription_id = id.split("/")[2]
+    def _flux(self, subscription_id: str) -> Any:
         version = self.account.flux_api_version
         return self._client(FluxClient, subscription_id, api_version=version).flux_configurations
 
 
-def _path(id: str) -> tuple[str, ...]:
-    parsed = ConfigurationId.parse(id)
-    return (*parsed.cluster.path_arguments, parsed.name)
+def _path(configuration_id: str) -> tuple[str, tuple[str, ...]]:
+    """The subscription, and the arguments that every operation on one configuration starts with."""
+    parsed = ConfigurationId.parse(configuration_id)
+    return parsed.cluster.subscription_id, (*parsed.cluster.path_arguments, parsed.name)

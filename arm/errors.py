@@ -83,7 +83,7 @@ class ArmError(Exception):
         return f"{type(self).__name__}(status={self.status}, {str(self)!r})"
 
 
-class Retryable(ArmError):
+class Retryable(ArmError):  # noqa: N818 - the field's own term
     """Worth another attempt later.
 
     ``outcome_unknown`` is true when a write may have been carried out all the same: the answer was
@@ -97,11 +97,11 @@ class Throttled(Retryable):
     """Too many requests (429), or held back by our own throttle (``status`` None). No attempt."""
 
 
-class NotFound(ArmError):
+class NotFound(ArmError):  # noqa: N818 - the field's own term
     """404: the resource, its group or its subscription is not there, or not visible."""
 
 
-class Conflict(ArmError):
+class Conflict(ArmError):  # noqa: N818 - the field's own term
     """409: the resource is in a state that does not allow this."""
 
 
@@ -109,11 +109,11 @@ class OperationInProgress(Conflict):
     """409 because another operation on the resource still runs; wait for it."""
 
 
-class SignInFailed(ArmError):
+class SignInFailed(ArmError):  # noqa: N818 - the field's own term
     """No token could be had, or ARM did not take it (401), not even a fresh one."""
 
 
-class Permanent(ArmError):
+class Permanent(ArmError):  # noqa: N818 - the field's own term
     """The request is refused as it stands; sending it again cannot help."""
 
 
@@ -131,26 +131,27 @@ class ProviderNotRegistered(Permanent):
 
 
 class UnsafeUrl(Permanent):
-    """A URL from an answer points elsewhere than to the account's ARM endpoint; nothing was sent."""
+    """A URL from an answer is not on the account's ARM endpoint; nothing was sent."""
 
     def __init__(self, *, url: str, endpoint: str) -> None:
         host = _host(url) or "unreadable"
         super().__init__("UnsafeUrl", f"The address is not on {endpoint} (its host: {host}).")
 
 
-def translate(
-    error: Exception, *, writing: bool = False, secrets: Iterable[str] = ()
-) -> ArmError:
+def translate(error: Exception, *, writing: bool = False, secrets: Iterable[str] = ()) -> ArmError:
     """The ``ArmError`` for anything that the SDK or its transport raised.
 
-    ``writing`` says whether the request would alter something: then an answer that was lost means an
-    unknown outcome. ``secrets`` are the values that the request held. An ``ArmError`` passes through.
-    The result has no cause and no context, as those would carry the unscrubbed text.
+    ``writing`` says whether the request would alter something: then an answer that was lost means
+    an unknown outcome. ``secrets`` are the values that the request held. An ``ArmError`` passes
+    through. Raise the result outside of the ``except`` block: the context would carry the text as
+    it was before scrubbing.
     """
     if isinstance(error, ArmError):
         return error
     response = getattr(error, "response", None)
     if isinstance(error, ClientAuthenticationError) and not _is_from_arm(response):
+        if isinstance(error.__cause__, ServiceRequestError | ServiceResponseError):
+            return unanswered("Unreachable", scrub(str(error.message), secrets), writing=False)
         return SignInFailed("SignInFailed", scrub(str(error.message), secrets))
     if isinstance(error, ServiceResponseError | IncompleteReadError):
         return unanswered("ResponseLost", scrub(str(error), secrets), writing=writing)

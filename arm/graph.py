@@ -26,7 +26,7 @@ class GraphOperations(GatewayBase):
     def query_graph(
         self, query: str, *, subscriptions: Sequence[str], page_size: int = 1000
     ) -> Iterator[GraphPage]:
-        """Run a query (``arm.queries`` has ready ones) and yield its pages, at most 1,000 rows each.
+        """Run a query (``arm.queries`` has ready ones) and yield its pages of at most 1,000 rows.
 
         Each page costs one query of the quota. The query must project ``id`` and have an order, or
         Resource Graph truncates instead of paging. Raises ``ArmError`` between pages too: an
@@ -49,7 +49,8 @@ class GraphOperations(GatewayBase):
         if skip_token:
             options["$skipToken"] = skip_token
         body = encode({"subscriptions": list(subscriptions), "query": query, "options": options})
-        answer = self._get(lambda **it: self._client(ResourceGraphClient).resources(body, **it))
+        client: Any = ResourceGraphClient
+        answer = self._get(lambda **it: self._client(client).resources(body, **it))
         rows = answer.get("data")
         if not isinstance(rows, list):
             raise unanswered("InvalidResponse", "The answer holds no rows.", writing=False)

@@ -1,4 +1,4 @@
-"""Federated credentials of user-assigned identities: trust in a cluster's service account tokens."""
+"""Federated credentials of user-assigned identities: trust in a cluster's service accounts."""
 
 from __future__ import annotations
 

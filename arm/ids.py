@@ -23,7 +23,8 @@ _FLAGS = re.IGNORECASE | re.ASCII
 _CLUSTER_ID = re.compile(_CLUSTER, _FLAGS)
 _CHILD_ID = re.compile(rf"{_CHILD}/(?P<name>{_NAME})", _FLAGS)
 _IDENTITY_ID = re.compile(
-    rf"{_SCOPE}/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/(?P<name>{_NAME})", _FLAGS
+    rf"{_SCOPE}/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/(?P<name>{_NAME})",
+    _FLAGS,
 )
 _GROUP_ID = re.compile(_SCOPE, _FLAGS)
 _SUBSCRIPTION_IN_PATH = re.compile(rf"/subscriptions/{_SUBSCRIPTION}(?:/|$)", _FLAGS)
@@ -38,7 +39,7 @@ CLUSTER_TYPES: dict[str, str] = {
 _CANONICAL_TYPE = {name.lower(): name for name in CLUSTER_TYPES}
 
 
-class InvalidId(ValueError):
+class InvalidId(ValueError):  # noqa: N818 - reads as what it is
     """The text is not an ARM id of the kind asked for."""
 
 
@@ -51,7 +52,7 @@ class _Id:
         return str(self).lower()
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self.key == other.key  # type: ignore[attr-defined]
+        return type(other) is type(self) and self.key == other.key
 
     def __hash__(self) -> int:
         return hash(self.key)

@@ -29,7 +29,10 @@ from arm.ids import pin, subscription_of
 from arm.throttle import Kind, Priority, Throttle
 
 _REMAINING = {
-    Kind.READ: ("x-ms-ratelimit-remaining-subscription-reads", "x-ms-ratelimit-remaining-tenant-reads"),
+    Kind.READ: (
+        "x-ms-ratelimit-remaining-subscription-reads",
+        "x-ms-ratelimit-remaining-tenant-reads",
+    ),
     Kind.WRITE: (
         "x-ms-ratelimit-remaining-subscription-writes",
         "x-ms-ratelimit-remaining-tenant-writes",

@@ -31,7 +31,9 @@ _USERINFO = re.compile(r"(?<=://)[^\s/?#@'\"]+@")
 _TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?")
 _BEARER = re.compile(r"(?i)(?<=bearer )[\w.~+/=-]{8,}")
 _SIGNATURE = re.compile(r"(?i)(?<=[?&;]sig=)[^&\s'\"]+")
-_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S)
+_PEM = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S
+)
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:

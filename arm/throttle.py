@@ -148,8 +148,10 @@ elseif verb == 'freeze' then
 else
   tokens, at = math.min(tokens, value), math.max(at, now)
 end
-redis.call('HSET', KEYS[1], 'tokens', string.format('%.6f', tokens), 'at', string.format('%.6f', at))
-redis.call('PEXPIRE', KEYS[1], math.ceil((at - now + capacity / rate) * 1000) + 1000)
+local life = math.ceil((at - now + capacity / rate) * 1000) + 1000
+tokens, at = string.format('%.6f', tokens), string.format('%.6f', at)
+redis.call('HSET', KEYS[1], 'tokens', tokens, 'at', at)
+redis.call('PEXPIRE', KEYS[1], life)
 return '0'
 """
 
@@ -205,9 +207,7 @@ class Throttle:
         self._shared = shared
         self._without_shared_until = 0.0
         if shared is None and redis_url:
-            client = redis.Redis.from_url(
-                redis_url, socket_timeout=0.5, socket_connect_timeout=0.5
-            )
+            client = redis.Redis.from_url(redis_url, socket_timeout=0.5, socket_connect_timeout=0.5)
             self._shared = RedisBuckets(client)
 
     def acquire(self, key: str, kind: Kind, priority: Priority, *, budget: float = 0.0) -> None:
