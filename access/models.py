@@ -61,10 +61,12 @@ class RoleAssignment(models.Model):
     class Meta:
         ordering = ["user_id", "role"]
         constraints = [
+            models.UniqueConstraint(fields=["user", "role", "environment"], name="assignment_once"),
+            # SQLite has no NULLS NOT DISTINCT.
             models.UniqueConstraint(
-                fields=["user", "role", "environment"],
-                name="assignment_once",
-                nulls_distinct=False,
+                fields=["user", "role"],
+                condition=models.Q(environment=None),
+                name="assignment_everywhere_once",
             ),
             models.CheckConstraint(
                 condition=models.Q(role__in=Role.values), name="assignment_role_known"
@@ -73,3 +75,29 @@ class RoleAssignment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} {self.role} {self.environment or 'everywhere'}"
+
+
+class SignInFailures(models.Model):
+    """Failed sign-ins of late for one account, one address, or both (access/signin.py).
+
+    The name is kept as a keyed hash only: people type their password into the wrong field.
+    """
+
+    class Scope(models.TextChoices):
+        BOTH = "both"
+        ACCOUNT = "account"
+        ADDRESS = "address"
+
+    scope = models.CharField(max_length=10, choices=Scope.choices)
+    key = models.CharField(max_length=64)
+    count = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField(db_index=True)
+    blocked_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["scope", "key"], name="sign_in_failures_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.key[:8]} {self.count}"

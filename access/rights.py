@@ -54,9 +54,8 @@ class Rights:
     @cached_property
     def fingerprint(self) -> str:
         """Equal for people who may see the same: part of the key of every cached body."""
-        parts = ["*" + ",".join(sorted(self.everywhere))]
-        parts += [f"{pk}:{','.join(sorted(acts))}" for pk, acts in sorted(self.by_environment.items())]
-        return "|".join(parts)
+        parts = {"*": self.everywhere, **dict(sorted(self.by_environment.items()))}
+        return "|".join(f"{place}:{','.join(sorted(acts))}" for place, acts in parts.items())
 
 
 NOTHING = Rights(everywhere=frozenset(), by_environment={})
@@ -64,17 +63,16 @@ NOTHING = Rights(everywhere=frozenset(), by_environment={})
 
 def rights_of(user: User) -> Rights:
     """The rights of `user`, from one query, kept on the user object for this request only."""
+    if not user.is_active or user.pk is None:
+        return NOTHING
     cached: Rights | None = getattr(user, "_rights", None)
     if cached is not None:
         return cached
-    if not user.is_active or user.pk is None:
-        return NOTHING
     everywhere: set[Act] = set()
     by_environment: dict[int, set[Act]] = {}
-    for role, environment_id in RoleAssignment.objects.filter(user=user).values_list(
-        "role", "environment_id"
-    ):
-        acts = everywhere if environment_id is None else by_environment.setdefault(environment_id, set())
+    assignments = RoleAssignment.objects.filter(user=user)
+    for role, place in assignments.values_list("role", "environment_id"):
+        acts = everywhere if place is None else by_environment.setdefault(place, set())
         acts |= ALLOWS[role]
     rights = Rights(
         everywhere=frozenset(everywhere),

@@ -14,4 +14,5 @@ class Context:
     address: str = ""
 
 
-current: ContextVar[Context] = ContextVar("audit_context", default=Context())
+_NOBODY = Context()
+current: ContextVar[Context] = ContextVar("audit_context", default=_NOBODY)

@@ -27,7 +27,7 @@ class AuditEvent(models.Model):
     detail = models.JSONField(default=dict)  # facts of the act: digest, verb, code, before, after
     request_id = models.CharField(max_length=64, blank=True)
     address = models.CharField(max_length=64, blank=True)
-    previous_hash = models.CharField(max_length=64)
+    previous_hash = models.CharField(max_length=64, unique=True)  # unique: the chain cannot fork
     hash = models.CharField(max_length=64, unique=True)
 
     class Meta:

@@ -66,6 +66,34 @@ def only_loopback() -> Iterator[None]:
     patch.undo()
 
 
+# --- The append-only history ----------------------------------------------------------------
+@pytest.fixture(autouse=True, scope="session")
+def flush_may_empty_the_history() -> Iterator[None]:
+    """Between transactional tests the tables are emptied: lift the triggers for that moment.
+
+    While a test runs they are in force, as in production.
+    """
+    from django.core.management.commands.flush import Command
+    from django.db import connections
+
+    from audit import triggers
+
+    flush = Command.handle
+
+    def flush_without_triggers(self: Command, **options: Any) -> None:
+        connection = connections[options["database"]]
+        triggers.remove(connection)
+        try:
+            flush(self, **options)
+        finally:
+            triggers.install(connection)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(Command, "handle", flush_without_triggers)
+    yield
+    patch.undo()
+
+
 # --- The cast -------------------------------------------------------------------------------
 @pytest.fixture
 def environment(db: None) -> Environment:
