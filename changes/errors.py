@@ -5,7 +5,7 @@ from __future__ import annotations
 from changes.models import Problem
 
 
-class ChangeRefused(Exception):
+class ChangeRefused(Exception):  # noqa: N818 (a refusal, not a fault)
     """A move that the state, the rights or the policy do not allow; the text is for people."""
 
     def __init__(self, message: str, *, code: str = "refused") -> None:
@@ -13,7 +13,7 @@ class ChangeRefused(Exception):
         self.code = code
 
 
-class WriteProblem(Exception):
+class WriteProblem(Exception):  # noqa: N818 (named after Problem)
     """A read, write or poll that failed.
 
     `retry`: try again later, the approval stays good. `outcome_unknown`: the write may have been

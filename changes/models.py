@@ -58,6 +58,9 @@ class Change(models.Model):
     title = models.CharField(max_length=200)
     reason = models.TextField()
     author = models.ForeignKey(User, models.PROTECT, related_name="changes")
+    # Whoever else wrote a part of any revision: set a secret in it, asked for the new base.
+    # They may not review it either.
+    editors = models.ManyToManyField(User, related_name="edited_changes", blank=True)
     state = models.CharField(max_length=20, choices=State.choices, default=State.IN_REVIEW)
     # The frozen content (changes/content.py): canonical JSON and its SHA-256, in lower-case hex.
     content = models.JSONField()
@@ -83,11 +86,23 @@ class Change(models.Model):
             models.CheckConstraint(
                 condition=models.Q(
                     state__in=[
-                        "draft", "in_review", "approved", "scheduled", "applying", "applied",
-                        "failed", "rejected", "withdrawn", "expired", "superseded",
+                        "draft",
+                        "in_review",
+                        "approved",
+                        "scheduled",
+                        "applying",
+                        "applied",
+                        "failed",
+                        "rejected",
+                        "withdrawn",
+                        "expired",
+                        "superseded",
                     ]
                 ),
                 name="change_state_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(approvals_needed__gte=1), name="change_needs_a_second_person"
             ),
         ]
 
@@ -101,7 +116,8 @@ class ChangeTarget(models.Model):
     change = models.ForeignKey(Change, models.CASCADE, related_name="targets")
     position = models.PositiveIntegerField(default=0)
     name = models.CharField(max_length=200)  # of the cluster, as the reviewer read it
-    resource_id = models.CharField(max_length=700, db_index=True)  # lower-case ARM id of the main resource
+    # Lower-case ARM id of the main resource.
+    resource_id = models.CharField(max_length=700, db_index=True)
     cluster_id = models.BigIntegerField(null=True, db_index=True)  # clusters.Cluster
     configuration_id = models.BigIntegerField(null=True, db_index=True)
     environment = models.ForeignKey(
@@ -116,6 +132,19 @@ class ChangeTarget(models.Model):
 
     def __str__(self) -> str:
         return f"{self.change_id} {self.name}"
+
+
+class ResourceHold(models.Model):
+    """An open change holds each resource it would write; no second one may ask for the same.
+
+    Rows live while the change is in review, approved, scheduled or applying (changes/states.py).
+    """
+
+    resource_id = models.CharField(max_length=700, unique=True)  # lower-case ARM id
+    change = models.ForeignKey(Change, models.CASCADE, related_name="holds")
+
+    def __str__(self) -> str:
+        return f"{self.resource_id} by {self.change_id}"
 
 
 class Review(models.Model):
@@ -171,6 +200,7 @@ class Problem(models.TextChoices):
     STUCK = "stuck", _("The operation does not end")
     DIGEST_MISMATCH = "digest_mismatch", _("The content is not what was approved")
     RIGHTS_LOST = "rights_lost", _("An approver has lost the right to approve")
+    APPROVAL_EXPIRED = "approval_expired", _("The approval has expired")
 
 
 class Operation(models.Model):
@@ -213,6 +243,10 @@ class Operation(models.Model):
     accepted_at = models.DateTimeField(null=True, blank=True)  # ARM's answer to the write
     finished_at = models.DateTimeField(null=True, blank=True)
     note = models.CharField(max_length=40, blank=True)  # "adopted", "already_so": how it succeeded
+    # A second worker may have written as well: read back and compare before calling it done.
+    verify = models.BooleanField(default=False)
+    # Where the base moved: the resource and digest found instead, for the next review.
+    live = models.JSONField(null=True, blank=True)
 
     class Meta:
         ordering = ["target__position", "sequence", "id"]
@@ -225,7 +259,7 @@ class Operation(models.Model):
                 name="one_operation_in_flight",
             ),
             models.UniqueConstraint(
-                fields=["target", "sequence"], name="operation_sequence_once"
+                fields=["target", "sequence", "digest"], name="operation_sequence_once"
             ),
             models.CheckConstraint(
                 condition=models.Q(
@@ -242,7 +276,7 @@ class Operation(models.Model):
 class Outbox(models.Model):
     """A bell that has to be rung after commit; the sweep rings what a crash left behind."""
 
-    topic = models.CharField(max_length=40)  # "operation"
+    topic = models.CharField(max_length=40)  # "operation"; its key is the row's id
     key = models.CharField(max_length=64)
     created_at = models.DateTimeField(db_index=True)
 

@@ -1,0 +1,124 @@
+"""The frozen content of a change and its digest: what exactly was approved.
+
+Canonical JSON follows RFC 8785: no spaces, keys sorted by UTF-16 code units, numbers as
+ECMAScript writes them. Two contents are the same exactly when their digests are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from changes.kinds import Step, Target
+
+Content = dict[str, Any]
+FORMAT = 1
+
+
+def canonical(value: Any) -> str:
+    """`value` as canonical JSON text; TypeError for what JSON cannot hold."""
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"A key of JSON is text, not {key!r}.")
+        keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+        return "{" + ",".join(f"{canonical(key)}:{canonical(value[key])}" for key in keys) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(canonical(item) for item in value) + "]"
+    if isinstance(value, float):
+        return _number(value)
+    if value is None or isinstance(value, bool | int | str):
+        return json.dumps(value, ensure_ascii=False)
+    raise TypeError(f"JSON cannot hold {type(value).__name__}.")
+
+
+def _number(value: float) -> str:
+    """A float as ECMAScript writes it, so that 600.0 read back from a database is still 600."""
+    if not math.isfinite(value):
+        raise TypeError("JSON cannot hold a number that is not finite.")
+    if value.is_integer() and abs(value) < 1e21:
+        return str(int(value))
+    text = repr(value)
+    mantissa, mark, exponent = text.partition("e")
+    if not mark:
+        return text
+    power = int(exponent)
+    if -7 < power < 0:  # ECMAScript writes these out: 0.000001, not 1e-6
+        return format(value, f".{-power + len(mantissa.replace('.', '').lstrip('-')) - 1}f")
+    return f"{mantissa.removesuffix('.0')}e{power:+d}"
+
+
+def digest_of(content: Any) -> str:
+    """SHA-256 of the canonical JSON, in lower-case hex."""
+    return hashlib.sha256(canonical(content).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def content_of(
+    kind: str,
+    verb: str,
+    targets: Sequence[Target],
+    policy_version: str,
+    secret_versions: Sequence[str],
+    revision: int = 1,
+) -> Content:
+    """Everything that an approval covers, as JSON.
+
+    The revision is part of it, so that an approval of an earlier one never counts again.
+    """
+    return {
+        "format": FORMAT,
+        "kind": kind,
+        "verb": verb,
+        "revision": revision,
+        "policy_version": policy_version,
+        "secret_versions": sorted(set(secret_versions)),
+        "targets": [target_to_json(target) for target in targets],
+    }
+
+
+def target_to_json(target: Target) -> dict[str, Any]:
+    """A target with its steps as JSON."""
+    value = asdict(target)
+    value["steps"] = [asdict(step) for step in target.steps]
+    return value
+
+
+def target_from_json(value: Mapping[str, Any]) -> Target:
+    """The target that `target_to_json` wrote."""
+    steps = tuple(Step(**step) for step in value["steps"])
+    return Target(**{**value, "steps": steps})
+
+
+def targets_of(content: Mapping[str, Any]) -> list[Target]:
+    """All targets of a content, in their order."""
+    return [target_from_json(value) for value in content["targets"]]
+
+
+def step_at(content: Mapping[str, Any], position: int, sequence: int) -> Step:
+    """One step: target by its position, step by its place in the target."""
+    return Step(**content["targets"][position]["steps"][sequence])
+
+
+def secret_versions_in(targets: Sequence[Target]) -> list[str]:
+    """The ids of every secret version that a body refers to by {"$secret": id}, sorted."""
+    found: set[str] = set()
+    for target in targets:
+        for step in target.steps:
+            found.update(_secrets(step.body))
+    return sorted(found)
+
+
+def _secrets(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if set(value) == {"$secret"}:
+            yield str(value["$secret"])
+        else:
+            for item in value.values():
+                yield from _secrets(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _secrets(item)
