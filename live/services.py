@@ -24,9 +24,7 @@ def bump(*scopes: str) -> None:
         ScopeVersion.objects.bulk_create(
             [ScopeVersion(scope=scope, version=0, bumped_at=now)], ignore_conflicts=True
         )
-        ScopeVersion.objects.filter(scope=scope).update(
-            version=_next(), bumped_at=now
-        )
+        ScopeVersion.objects.filter(scope=scope).update(version=_next(), bumped_at=now)
     transaction.on_commit(lambda: publish(sorted(set(scopes))))
 
 

@@ -8,6 +8,7 @@ from portal import health, views
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("language/", views.set_language, name="set_language"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

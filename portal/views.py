@@ -1,20 +1,18 @@
-"""The overview page, health answers and error pages."""
+"""The overview page, the choice of language and the error pages."""
 
 from __future__ import annotations
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.i18n import set_language as set_language_view
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("")
+    return render(request, "portal/overview.html")
 
 
-def healthz(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("ok")
-
-
-def readyz(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("ok")
+set_language = login_not_required(set_language_view)
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
