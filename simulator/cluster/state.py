@@ -1,0 +1,139 @@
+"""What the controllers of one simulated cluster share."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from .artifacts import Workspace
+from .conditions import StatusWriter
+from .git_source import GitClient
+from .objects import Manifest, ObjectKey, ObjectStore, key_of, timestamp
+from .ports import Clock, SourceMap
+from .resources import HELM_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP
+from .scheduler import Scheduler
+
+_MOST_EVENTS = 200
+
+CONTROLLER_OF_GROUP = {
+    SOURCE_GROUP: "source-controller",
+    KUSTOMIZE_GROUP: "kustomize-controller",
+    HELM_GROUP: "helm-controller",
+}
+
+
+class ClusterState:
+    """The objects, the clock, the queue and the settings of the extension."""
+
+    def __init__(
+        self, *, cluster_id: str, workspace: Workspace, sources: SourceMap, clock: Clock, pace: float
+    ) -> None:
+        self.cluster_id = cluster_id
+        self.clock = clock
+        self.pace = pace
+        self.workspace = workspace
+        self.sources = sources
+        self.git = GitClient(workspace, sources)
+        self.store = ObjectStore(cluster_id)
+        self.scheduler = Scheduler()
+        self.events: deque[Manifest] = deque(maxlen=_MOST_EVENTS)
+        # Secrets of sources by (namespace, configuration name); never part of an object.
+        self.protected: dict[tuple[str, str], dict[str, str]] = {}
+        # Where the files of each source's artifact are.
+        self.folders: dict[ObjectKey, Path] = {}
+        # Settings of the extension; None while it is not installed.
+        self.settings: dict[str, str] | None = None
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def pause(self, seconds: float) -> timedelta:
+        """Return how long a step takes here: the pace stretches or removes it."""
+        return timedelta(seconds=seconds * self.pace)
+
+    def setting(self, name: str, default: str) -> str:
+        return (self.settings or {}).get(name, default)
+
+    def enabled(self, name: str, *, default: bool = True) -> bool:
+        return self.setting(name, str(default)).strip().lower() == "true"
+
+    @property
+    def enforces_tenancy(self) -> bool:
+        return self.enabled("multiTenancy.enforce")
+
+    def controller_runs(self, group: str) -> bool:
+        name = CONTROLLER_OF_GROUP.get(group)
+        return self.settings is not None and (name is None or self.enabled(f"{name}.enabled"))
+
+    def status(self, key: ObjectKey) -> StatusWriter:
+        return StatusWriter(self.store, key, self.now)
+
+    def wake(self, key: ObjectKey, after: timedelta = timedelta()) -> None:
+        self.scheduler.enqueue(key, self.now + after)
+
+    def requeue_dependency(self) -> timedelta:
+        """Return how long a controller waits for a dependency: 30 s, less in a faster world."""
+        return timedelta(seconds=30 * min(1.0, self.pace))
+
+    def event(self, about: Manifest, reason: str, message: str, *, warning: bool = False) -> None:
+        """Record an event, or count one more of the last kind."""
+        metadata = about["metadata"]
+        kind = "Warning" if warning else "Normal"
+        now = timestamp(self.now)
+        last = self.events[-1] if self.events else None
+        if (
+            last is not None
+            and last["involvedObject"]["uid"] == metadata["uid"]
+            and (last["reason"], last["message"]) == (reason, message)
+        ):
+            self.events[-1] = last | {"count": last["count"] + 1, "lastTimestamp": now}
+            return
+        namespace = metadata.get("namespace") or "default"
+        number = f"{self.store.version:x}{len(message):x}{len(self.events):x}"
+        self.events.append(
+            {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "metadata": {
+                    "name": f"{metadata['name']}.{number}",
+                    "namespace": namespace,
+                    "uid": f"{metadata['uid']}-{number}",
+                    "creationTimestamp": now,
+                },
+                "involvedObject": {
+                    "apiVersion": about["apiVersion"],
+                    "kind": about["kind"],
+                    "name": metadata["name"],
+                    "namespace": namespace,
+                    "uid": metadata["uid"],
+                },
+                "type": kind,
+                "reason": reason,
+                "message": message,
+                "count": 1,
+                "firstTimestamp": now,
+                "lastTimestamp": now,
+                "source": {"component": CONTROLLER_OF_GROUP.get(key_of(about).group, "kubelet")},
+            }
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        return {
+            "store": self.store.snapshot(),
+            "scheduler": self.scheduler.snapshot(),
+            "events": list(self.events),
+            "protected": [[*key, value] for key, value in self.protected.items()],
+            "folders": [[*key, str(path)] for key, path in self.folders.items()],
+            "settings": self.settings,
+        }
+
+    def restore(self, data: dict[str, Any]) -> None:
+        self.store.restore(data["store"])
+        self.scheduler.restore(data["scheduler"])
+        self.events = deque(data["events"], maxlen=_MOST_EVENTS)
+        self.protected = {(row[0], row[1]): row[2] for row in data["protected"]}
+        self.folders = {ObjectKey(*row[:4]): Path(row[4]) for row in data["folders"]}
+        self.settings = data["settings"]
