@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from azure.identity import (
 from arm.clouds import Cloud
 from arm.errors import SignInFailed
 from arm.scrub import scrub
+
+# It warns with what Entra ID said, word for word; the errors raised here say it without secrets.
+logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from azure.core.exceptions import DeserializationError, HttpResponseError
+from azure.core.exceptions import DecodeError, DeserializationError, HttpResponseError
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
@@ -132,14 +132,13 @@ class GatewayBase:
                 **self._call_options(client_request_id),
                 raw_response_hook=lambda response: seen.append(response.http_response),
             )
-            return self._read(seen[-1], writing)
         except Exception as error:
-            # The SDK's models know fewer fields and codes than ARM: a success is ARM's to declare.
-            if isinstance(error, HttpResponseError | DeserializationError) and _succeeded(seen):
-                return self._read(seen[-1], writing)
-            failure = translate(error, writing=writing, secrets=secrets)
+            if not _is_the_sdks_alone(error, seen):
+                failure = translate(error, writing=writing, secrets=secrets)
         # Raised out here so that the SDK's own error, and with it ARM's raw text, is not attached.
-        raise failure
+        if failure:
+            raise failure
+        return self._read(seen[-1], writing)
 
     def _read(self, response: Any, writing: bool) -> Answer:
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -194,11 +193,10 @@ class GatewayBase:
 
     def _send(self, method: str, url: str, **call: Any) -> Answer:
         """A request for which the SDK has no operation, through the same pipeline."""
-        client = self._client(_raw_client)
 
         def operation(**options: Any) -> None:
-            response = client.send_request(HttpRequest(method, url), **options)
-            response.raise_for_status()
+            client = self._client(_raw_client)
+            client.send_request(HttpRequest(method, url), **options).raise_for_status()
 
         return self._call(operation, **call)
 
@@ -227,8 +225,15 @@ def _object(answer: Answer) -> dict[str, Any]:
     return body
 
 
-def _succeeded(seen: list[Any]) -> bool:
-    return bool(seen) and 200 <= seen[-1].status_code < 300
+def _is_the_sdks_alone(error: Exception, seen: list[Any]) -> bool:
+    """Whether ARM declared a success that the SDK cannot make sense of.
+
+    Its models know fewer fields, forms and status codes than ARM has. A body that broke off or is
+    no JSON (``DecodeError``) is another matter.
+    """
+    puzzled = isinstance(error, HttpResponseError | DeserializationError)
+    succeeded = bool(seen) and 200 <= seen[-1].status_code < 300
+    return puzzled and succeeded and not isinstance(error, DecodeError)
 
 
 def _raw_client(

@@ -155,7 +155,8 @@ def translate(error: Exception, *, writing: bool = False, secrets: Iterable[str]
         return SignInFailed("SignInFailed", scrub(str(error.message), secrets))
     if isinstance(error, ServiceResponseError | IncompleteReadError):
         return unanswered("ResponseLost", scrub(str(error), secrets), writing=writing)
-    if isinstance(error, DecodeError | DeserializationError):
+    unreadable = isinstance(error, DecodeError | DeserializationError)
+    if unreadable and (response is None or response.status_code < 300):
         text = "The answer could not be read."
         return unanswered("InvalidResponse", text, writing=writing)
     if isinstance(error, HttpResponseError) and response is not None:
