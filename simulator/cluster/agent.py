@@ -89,7 +89,7 @@ def apply_configuration(state: ClusterState, name: str, properties: Properties) 
     for manifest in wanted:
         _apply(state, manifest)
     now = state.now.isoformat()
-    status = {"provisioningState": "Succeeded", "lastConfigUpdateTime": now}
+    status: Manifest = {"provisioningState": "Succeeded", "lastConfigUpdateTime": now}
     status["dataplaneStatus"] = {"isSyncedWithAzure": True, "lastSyncedTime": now}
     state.store.set_status(config_key(name, properties), status)
 
@@ -254,9 +254,7 @@ def flux_url(url: str) -> str:
     return url
 
 
-def _kustomization(
-    name: str, inner: str, body: Properties, properties: Properties
-) -> Manifest:
+def _kustomization(name: str, inner: str, body: Properties, properties: Properties) -> Manifest:
     namespace = namespace_of(properties)
     source = source_key(name, properties)
     spec: Manifest = {
@@ -301,7 +299,10 @@ def _protected(state: ClusterState, name: str, properties: Properties) -> dict[s
     given = properties.get("configurationProtectedSettings") or {}
     if kind == "Bucket":
         return _filled(
-            {"accesskey": body.get("accessKey"), "secretkey": _decoded(given.get("bucketSecretKey"))}
+            {
+                "accesskey": body.get("accessKey"),
+                "secretkey": _decoded(given.get("bucketSecretKey")),
+            }
         )
     if kind != "GitRepository":
         return {}

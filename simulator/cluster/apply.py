@@ -26,11 +26,11 @@ _SUBDOMAIN_HELP = (
 _SELECTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 
 
-class ApplyFailure(Exception):
+class ApplyError(Exception):
     """The API server refused an object."""
 
 
-class _Immutable(ApplyFailure):
+class _ImmutableError(ApplyError):
     """A field changed that cannot; `force` makes the object anew."""
 
 
@@ -39,16 +39,16 @@ def apply_all(
 ) -> list[tuple[ObjectKey, str]]:
     """Apply objects stage by stage; return each with what became of it.
 
-    Raises ApplyFailure; a stage with a refused object writes nothing, earlier stages stay.
+    Raises ApplyError; a stage with a refused object writes nothing, earlier stages stay.
     """
     done: list[tuple[ObjectKey, str]] = []
     for stage in _stages(objects):
         try:
             for manifest in stage:
                 _check(state, owner, manifest)
-        except ApplyFailure as failure:
+        except ApplyError as failure:
             changed = [line for line in event_lines(done) if line]
-            raise ApplyFailure("\n".join([str(failure), *changed])) from None
+            raise ApplyError("\n".join([str(failure), *changed])) from None
         done += [_write(state, owner, manifest) for manifest in stage]
     return done
 
@@ -104,24 +104,24 @@ def _check(state: ClusterState, owner: Manifest, manifest: Manifest) -> None:
     resource = state.store.registry.served(api_version, key.kind)
     if resource is None:
         text = f'no matches for kind "{key.kind}" in version "{api_version}"'
-        raise ApplyFailure(f"{key} dry-run failed: {text}")
+        raise ApplyError(f"{key} dry-run failed: {text}")
     if resource.namespaced and not key.namespace:
         text = "namespace not specified: the server could not find the requested resource"
-        raise ApplyFailure(f"{key} {text}")
+        raise ApplyError(f"{key} {text}")
     account = account_of(state, owner)
     if account is not None and not may_act(state, account, key.namespace):
         text = refusal(account, "patch", resource, key.name, key.namespace)
-        raise ApplyFailure(f"{key} dry-run failed (Forbidden): {text}")
+        raise ApplyError(f"{key} dry-run failed (Forbidden): {text}")
     if resource.namespaced and not state.store.has_namespace(key.namespace):
-        raise ApplyFailure(f'{key} not found: namespaces "{key.namespace}" not found')
+        raise ApplyError(f'{key} not found: namespaces "{key.namespace}" not found')
     name = f"{key.kind}.{key.group}" if key.group else key.kind
     if key.group != "rbac.authorization.k8s.io" and not is_subdomain_name(key.name):
         text = f'{name} "{key.name}" is invalid: metadata.name: Invalid value: "{key.name}": '
-        raise ApplyFailure(f"{key} dry-run failed (Invalid): {text}{_SUBDOMAIN_HELP}")
+        raise ApplyError(f"{key} dry-run failed (Invalid): {text}{_SUBDOMAIN_HELP}")
     fault = _immutable_change(state.store.get(key), manifest)
     if fault and not _forced(owner, manifest):
         text = f'{name} "{key.name}" is invalid: {fault}'
-        raise _Immutable(f"{key} dry-run failed (Invalid): {text}")
+        raise _ImmutableError(f"{key} dry-run failed (Invalid): {text}")
 
 
 def _immutable_change(current: Manifest | None, wanted: Manifest) -> str:

@@ -87,7 +87,9 @@ def _body(chart: Chart, item: Manifest, name: str, values: Manifest) -> Manifest
         case "Deployment" | "StatefulSet":
             return {"spec": _workload(chart, item, name, selected, values)}
         case "Service":
-            ports = [{"name": f"port-{port}", "port": port, "protocol": "TCP"} for port in item["ports"]]
+            ports = [
+                {"name": f"port-{port}", "port": port, "protocol": "TCP"} for port in item["ports"]
+            ]
             kind = value_at(values, item.get("type", "")) or item.get("default", "ClusterIP")
             spec: Manifest = {"type": kind, "selector": selected, "ports": ports}
             return {"spec": spec | ({"clusterIP": "None"} if item.get("headless") else {})}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .objects import Manifest, ObjectKey
 from .resources import AZURE_AGENTS, FLUX_BEFORE_1_23, Resource, definition, flux_resources
 from .state import ClusterState
+from .workloads import NODE
 
 NAMESPACE = "flux-system"
 _MANAGER = "helm"
@@ -46,6 +47,11 @@ def prepare_cluster(state: ClusterState, kind: str) -> None:
         define(state, AZURE_AGENTS)
     for name in names:
         ensure_namespace(state, name)
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
+    state.store.apply(node, manager="kubelet", now=state.now)
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
+    status = {"conditions": [ready], "nodeInfo": {"kubeletVersion": "v1.31.7"}}
+    state.store.set_status(ObjectKey("", "Node", "", NODE), status)
 
 
 def ensure_namespace(state: ClusterState, name: str, manager: str = "kube-apiserver") -> None:
@@ -69,7 +75,9 @@ def install(state: ClusterState, version: str, settings: dict[str, str]) -> None
     define(state, AZURE_AGENTS)
     define(state, flux_resources(version))
     for name, containers, default in _CONTROLLERS:
-        _set_controller(state, name, containers, on=state.enabled(f"{name}.enabled", default=default))
+        _set_controller(
+            state, name, containers, on=state.enabled(f"{name}.enabled", default=default)
+        )
     for name, target in _SERVICES:
         _set_service(state, name, target, on=state.enabled(f"{target}.enabled"))
     if not first:
@@ -78,7 +86,7 @@ def install(state: ClusterState, version: str, settings: dict[str, str]) -> None
 
 def wake_everything(state: ClusterState) -> None:
     """Have every object looked at again, as controllers do when they start."""
-    for key in state.store.keys():
+    for key in state.store.all_keys():
         if state.controller_runs(key.group) and key.group.endswith("toolkit.fluxcd.io"):
             state.scheduler.restart(key, state.now)
 

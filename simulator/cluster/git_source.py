@@ -26,7 +26,7 @@ _LONGEST_SECONDS = 60.0
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-class SourceFailure(Exception):
+class SourceError(Exception):
     """A source could not be fetched: condition reason and message."""
 
     def __init__(self, reason: str, message: str) -> None:
@@ -76,13 +76,13 @@ class GitClient:
         """Find the commit that a reference means now.
 
         `has_artifact`: a branch or tag is then looked up by listing the remote first, and the
-        failure says so. Raises SourceFailure.
+        failure says so. Raises SourceError.
         """
         listed_first = has_artifact and not (ref.commit or ref.semver)
         remote = _Remote(url, self._sources.resolve(url), auth, timeout, listed_first)
         refs = remote.list_refs()
         if not refs:
-            raise SourceFailure("EmptyGitRepository", "git repository is empty")
+            raise SourceError("EmptyGitRepository", "git repository is empty")
         if ref.commit:
             return self._commit(remote, ref)
         if ref.name:
@@ -94,9 +94,7 @@ class GitClient:
         branch = ref.branch or "master"
         return _named(remote, refs, f"refs/heads/{branch}", branch)
 
-    def export(
-        self, url: str, commit: str, auth: GitAuth, *, timeout: float, ignore: str
-    ) -> Path:
+    def export(self, url: str, commit: str, auth: GitAuth, *, timeout: float, ignore: str) -> Path:
         """Return the directory with the files of a commit, less what Flux leaves out."""
         remote = _Remote(url, self._sources.resolve(url), auth, timeout, listed_first=False)
         mirror = self._workspace.mirror(url)
@@ -143,18 +141,22 @@ class _Remote:
                 refs[name.removesuffix("^{}")] = commit
         return refs
 
-    def failure(self, text: str) -> SourceFailure:
-        return SourceFailure("GitOperationFailed", FAILED_PREFIX + text)
+    def failure(self, text: str) -> SourceError:
+        return SourceError("GitOperationFailed", FAILED_PREFIX + text)
 
     def run(
-        self, command: str, *options: str, refspecs: list[str] | None = None, into: Path | None = None
+        self,
+        command: str,
+        *options: str,
+        refspecs: list[str] | None = None,
+        into: Path | None = None,
     ) -> str:
         where = ["--git-dir", str(into)] if into else []
         with self._environment() as environment:
             address = self.address
             line = ["git", *where, command, *options, "--", address, *(refspecs or [])]
             try:
-                done = subprocess.run(  # noqa: S603 - no shell; the address stands after `--`
+                done = subprocess.run(
                     line,
                     env=environment,
                     capture_output=True,
@@ -263,8 +265,10 @@ _EXPLANATIONS = [
         ),
         (
             r"SSL certificate problem|server certificate verification failed",
-            "{get}: tls: failed to verify certificate: x509: certificate signed by unknown "
-            "authority",
+            (
+                "{get}: tls: failed to verify certificate: x509: certificate signed by unknown "
+                "authority"
+            ),
         ),
         (
             r"Authentication failed|could not read Username|returned error: 401",
@@ -285,8 +289,10 @@ _EXPLANATIONS = [
         ),
         (
             r"Permission denied \(",
-            "ssh: handshake failed: ssh: unable to authenticate, attempted methods "
-            "[none publickey], no supported methods remain",
+            (
+                "ssh: handshake failed: ssh: unable to authenticate, attempted methods "
+                "[none publickey], no supported methods remain"
+            ),
         ),
         (r"timed out|Timeout", "context deadline exceeded"),
     )
@@ -311,13 +317,11 @@ def _by_range(refs: dict[str, str], semver: str) -> GitRevision:
         tag = best_match(semver, tags)
     except RangeError as error:
         text = f"semver parse error: {error}"
-        raise SourceFailure("GitOperationFailed", FAILED_PREFIX + text) from None
+        raise SourceError("GitOperationFailed", FAILED_PREFIX + text) from None
     if tag is None:
         text = f"no match found for semver: {semver}"
-        raise SourceFailure("GitOperationFailed", FAILED_PREFIX + text)
+        raise SourceError("GitOperationFailed", FAILED_PREFIX + text)
     return GitRevision(f"{tag}@sha1:{tags[tag]}", tags[tag])
-
-
 
 
 def _private_file(folder: str, name: str, text: str) -> str:
@@ -325,5 +329,3 @@ def _private_file(folder: str, name: str, text: str) -> str:
     path.touch(mode=0o600)
     path.write_text(text if text.endswith("\n") or not text else text + "\n", encoding="utf-8")
     return str(path)
-
-

@@ -44,12 +44,12 @@ def _flux_health(manifest: Manifest) -> str:
     if ready is None:
         # An object whose controller has not seen it is not ready; a static one never has any.
         return "Current" if is_static(manifest) else "InProgress"
-    return "Current" if ready["status"] == "True" else "InProgress"
+    return "Current" if is_true(manifest, "Ready") else "InProgress"
 
 
 def is_static(manifest: Manifest) -> bool:
     """Tell whether an object is never reconciled: an OCI HelmRepository gets no conditions."""
-    return manifest["kind"] == "HelmRepository" and manifest["spec"].get("type") == "oci"
+    return manifest["kind"] == "HelmRepository" and bool(manifest["spec"].get("type") == "oci")
 
 
 def describe(states: Iterable[tuple[ObjectKey, str]]) -> str:

@@ -13,10 +13,10 @@ from . import helm_storage
 from .access_rules import account_of, may_act, refusal
 from .chart_catalogue import Chart, render
 from .durations import format_go
-from .git_source import SourceFailure
+from .git_source import SourceError
 from .health import health_of
 from .helm_source import find_chart
-from .helm_values import ValuesFailure, values_of
+from .helm_values import ValuesError, values_of
 from .objects import Manifest, ObjectKey, condition, is_true, key_of, timestamp
 from .resources import HELM_GROUP, SOURCE_GROUP
 from .scheduler import Reconcile, jittered
@@ -26,7 +26,7 @@ from .state import ClusterState
 MANAGER = "helm-controller"
 
 
-class _NotReady(Exception):
+class _NotReadyError(Exception):
     """A prerequisite is missing: condition reason and message, and how long to wait."""
 
     def __init__(self, reason: str, message: str, wait: timedelta | None) -> None:
@@ -36,7 +36,7 @@ class _NotReady(Exception):
         self.wait = wait
 
 
-class _ActionFailure(Exception):
+class _ActionError(Exception):
     """Helm could not carry out an action."""
 
 
@@ -54,7 +54,7 @@ def reconcile_release(state: ClusterState, key: ObjectKey) -> Reconcile:
         yield state.pause(0.5)
     try:
         run.prepare()
-    except _NotReady as missing:
+    except _NotReadyError as missing:
         status = state.status(key)
         status.condition("Ready", "False", missing.reason, missing.message).save()
         return missing.wait
@@ -90,23 +90,23 @@ class _Run:
     # --- prerequisites ----------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Find chart and values; raise _NotReady when something is not there yet."""
+        """Find chart and values; raise _NotReadyError when something is not there yet."""
         self._check_dependencies()
         chart_key = self._chart_key()
         chart = self.state.store.get(chart_key)
         fault = _chart_fault(chart_key, chart)
         if chart is None or fault:
             # The chart wakes its release when it is there.
-            raise _NotReady("SourceNotReady", fault, self.state.requeue_dependency())
+            raise _NotReadyError("SourceNotReady", fault, self.state.requeue_dependency())
         try:
             self.chart = find_chart(self.state, chart)
-        except SourceFailure as failure:
+        except SourceError as failure:
             text = f"Could not load chart: {failure.message}"
-            raise _NotReady("ArtifactFailed", text, self._back_off()) from None
+            raise _NotReadyError("ArtifactFailed", text, self._back_off()) from None
         try:
             self.values = values_of(self.state, self.manifest)
-        except ValuesFailure as failure:
-            raise _NotReady("ValuesError", str(failure), self._back_off()) from None
+        except ValuesError as failure:
+            raise _NotReadyError("ValuesError", str(failure), self._back_off()) from None
         self._check_rights()
 
     def _check_dependencies(self) -> None:
@@ -122,7 +122,7 @@ class _Run:
                 continue
             else:
                 text = f"dependency {shown} is not ready"
-            raise _NotReady("DependencyNotReady", text, self.state.requeue_dependency())
+            raise _NotReadyError("DependencyNotReady", text, self.state.requeue_dependency())
 
     def _chart_key(self) -> ObjectKey:
         """Write the HelmChart that the release needs and return its key."""
@@ -184,7 +184,7 @@ class _Run:
         denied = refusal(account, "list", resource, "", self.storage)
         text = "Could not determine release state: failed to retrieve last release from storage: "
         text += f"list: failed to list: {denied}"
-        raise _NotReady("StateError", text, self._back_off())
+        raise _NotReadyError("StateError", text, self._back_off())
 
     def _back_off(self) -> timedelta:
         return self.state.scheduler.back_off(self.key)
@@ -194,7 +194,7 @@ class _Run:
     @property
     def digest(self) -> str:
         text = json.dumps(self.values, sort_keys=True, default=str)
-        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+        return _sha256(text)
 
     @property
     def chart_text(self) -> str:
@@ -215,7 +215,7 @@ class _Run:
         try:
             objects = self._perform(action, number)
             yield from self._wait_for(objects)
-        except _ActionFailure as failure:
+        except _ActionError as failure:
             return self._failed(action, number, str(failure), deployed)
         return self._succeeded(action, number)
 
@@ -248,7 +248,9 @@ class _Run:
         )
         generation = self.manifest["metadata"]["generation"]
         if attempted != (self.chart.version, self.digest, generation):
-            none: dict[str, None] = dict.fromkeys(("failures", "installFailures", "upgradeFailures"))
+            none: dict[str, None] = dict.fromkeys(
+                ("failures", "installFailures", "upgradeFailures")
+            )
             status.fields(**none).drop("Stalled", "Remediated").save()
             return True
         return not is_true(self.state.store.get(self.key), "Stalled")
@@ -290,13 +292,13 @@ class _Run:
             assert resource is not None  # noqa: S101 - the catalogue has built-in kinds alone
             denied = refusal(account, "get", resource, key.name, self.namespace)
             text = "Unable to continue with install: could not get information about the resource "
-            raise _ActionFailure(
+            raise _ActionError(
                 f'{text}{key.kind} "{key.name}" in namespace "{self.namespace}": {denied}'
             )
         if not store.has_namespace(self.namespace):
             if not (self.spec.get("install") or {}).get("createNamespace"):
                 text = f'create: failed to create: namespaces "{self.namespace}" not found'
-                raise _ActionFailure(text)
+                raise _ActionError(text)
             namespace = {"apiVersion": "v1", "kind": "Namespace"}
             labels = {"name": self.namespace}
             metadata = {"metadata": {"name": self.namespace, "labels": labels}}
@@ -315,7 +317,7 @@ class _Run:
             if all(health_of(self.state, key) == "Current" for key in objects):
                 return None
             if self.state.now >= deadline:
-                raise _ActionFailure("context deadline exceeded")
+                raise _ActionError("context deadline exceeded")
 
     # --- outcomes ---------------------------------------------------------------------------
 
@@ -330,7 +332,7 @@ class _Run:
             "chartVersion": self.chart.version,
             "appVersion": self.chart.app_version,
             "configDigest": self.digest,
-            "digest": f"sha256:{hashlib.sha256(f'{self.chart_text}{self.digest}'.encode()).hexdigest()}",
+            "digest": _sha256(f"{self.chart_text}{self.digest}"),
             "firstDeployed": now,
             "lastDeployed": now,
         }
@@ -433,6 +435,10 @@ class _Run:
             helm_storage.apply(self.state, self.key, self._render())
             text = f"Cluster state of release {release} has been corrected:\n{found}"
             self.state.event(self.manifest, "DriftCorrected", text)
+
+
+def _sha256(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _identity(item: Manifest) -> tuple[str, str, str, str]:

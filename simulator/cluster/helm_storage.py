@@ -53,7 +53,9 @@ def apply(state: ClusterState, owner: ObjectKey, objects: list[Manifest]) -> lis
     return kept
 
 
-def remove_objects(state: ClusterState, owner: ObjectKey, kept: list[ObjectKey] | None = None) -> None:
+def remove_objects(
+    state: ClusterState, owner: ObjectKey, kept: list[ObjectKey] | None = None
+) -> None:
     for key in _owned(state, owner):
         if key.kind != "HelmChart" and key not in (kept or []):
             state.store.delete(key)

@@ -11,12 +11,12 @@ from .source_controller import read_secret
 from .state import ClusterState
 
 
-class ValuesFailure(Exception):
+class ValuesError(Exception):
     """Values cannot be read; the text is the one of helm-controller."""
 
 
 def values_of(state: ClusterState, release: Manifest) -> Manifest:
-    """Merge `valuesFrom` in order, then `values`. Raises ValuesFailure."""
+    """Merge `valuesFrom` in order, then `values`. Raises ValuesError."""
     namespace = release["metadata"]["namespace"]
     merged: Manifest = {}
     for ref in release["spec"].get("valuesFrom") or []:
@@ -30,7 +30,7 @@ def values_of(state: ClusterState, release: Manifest) -> Manifest:
                 continue
             absent = f'{kind.lower()}s "{name}" not found'
             fault = absent if content is None else f"missing key '{field}' in {kind} referenced"
-            raise ValuesFailure(f"{about}: {fault}")
+            raise ValuesError(f"{about}: {fault}")
         merged = _merge(merged, _read(ref, content[field], about))
     return _merge(merged, release["spec"].get("values") or {})
 
@@ -52,7 +52,7 @@ def _read(ref: Manifest, text: str, about: str) -> Manifest:
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ValuesFailure(f"{about}: unable to read values: {error}") from None
+        raise ValuesError(f"{about}: unable to read values: {error}") from None
     return document if isinstance(document, dict) else {}
 
 

@@ -8,30 +8,30 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
-from .apply import ApplyFailure, apply_all, event_lines
+from .apply import ApplyError, apply_all, event_lines
 from .durations import format_go, parse_go
 from .health import describe, health_of
-from .kustomize_build import BuildFailure, build
+from .kustomize_build import BuildError, build
 from .objects import Manifest, ObjectKey, condition, conditions, key_of, timestamp
 from .prune import entry, inventory_of, prune
 from .resources import KUSTOMIZE_GROUP, SOURCE_GROUP
 from .scheduler import Reconcile, jittered
 from .source_controller import artifact_folder, artifact_of, interval_of
 from .state import ClusterState
-from .substitution import SubstitutionFailure, substitute_objects
+from .substitution import SubstitutionError, substitute_objects
 
 _MOST_HISTORY = 5
 _SHORTEST_TIMEOUT = timedelta(seconds=30)
 
 
-class _Failure(Exception):
+class _RunError(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
 
 
-class _Waiting(Exception):
+class _WaitError(Exception):
     """Nothing can be done now; `again_after` None waits for a change of the object."""
 
     def __init__(self, again_after: timedelta | None) -> None:
@@ -45,7 +45,7 @@ def reconcile_kustomization(state: ClusterState, key: ObjectKey) -> Reconcile:
         return None
     try:
         _need_source(state, key, manifest)
-    except _Waiting as waiting:
+    except _WaitError as waiting:
         return waiting.again_after
     blocked = _unmet_dependency(state, manifest)
     if blocked:
@@ -58,7 +58,7 @@ def reconcile_kustomization(state: ClusterState, key: ObjectKey) -> Reconcile:
     run = _Run(state, key, manifest)
     try:
         yield from run.steps()
-    except _Failure as failure:
+    except _RunError as failure:
         return run.fail(failure)
     return run.succeed()
 
@@ -70,7 +70,7 @@ def source_of(manifest: Manifest) -> ObjectKey:
 
 
 def _need_source(state: ClusterState, key: ObjectKey, manifest: Manifest) -> None:
-    """Raise _Waiting when the source cannot be used now."""
+    """Raise _WaitError when the source cannot be used now."""
     source_key = source_of(manifest)
     status = state.status(key)
     if source_key.namespace != key.namespace and state.enforces_tenancy:
@@ -78,7 +78,7 @@ def _need_source(state: ClusterState, key: ObjectKey, manifest: Manifest) -> Non
         status.condition("Ready", "False", "AccessDenied", text)
         status.condition("Stalled", "True", "AccessDenied", text)
         status.drop("Reconciling").observed().save()
-        raise _Waiting(None)
+        raise _WaitError(None)
     source = state.store.get(source_key)
     if source is None:
         text = f'{source_key.kind}.{SOURCE_GROUP} "{source_key.name}" not found'
@@ -90,7 +90,7 @@ def _need_source(state: ClusterState, key: ObjectKey, manifest: Manifest) -> Non
     else:
         return
     status.condition("Ready", "False", "ArtifactFailed", text).drop("Stalled").save()
-    raise _Waiting(state.requeue_dependency())
+    raise _WaitError(state.requeue_dependency())
 
 
 def _unmet_dependency(state: ClusterState, manifest: Manifest) -> str:
@@ -98,9 +98,7 @@ def _unmet_dependency(state: ClusterState, manifest: Manifest) -> str:
     for ref in manifest["spec"].get("dependsOn") or []:
         namespace = ref.get("namespace") or manifest["metadata"]["namespace"]
         shown = f"dependency '{namespace}/{ref['name']}'"
-        found = state.store.get(
-            ObjectKey(KUSTOMIZE_GROUP, "Kustomization", namespace, ref["name"])
-        )
+        found = state.store.get(ObjectKey(KUSTOMIZE_GROUP, "Kustomization", namespace, ref["name"]))
         if found is None:
             plural = f"kustomizations.{KUSTOMIZE_GROUP}"
             return f'{shown} not found: {plural} "{ref["name"]}" not found'
@@ -167,23 +165,23 @@ class _Run:
         folder = artifact_folder(self.state, self.source_key)
         if folder is None:
             text = "Source is not ready, artifact not found, retrying in 30s"
-            raise _Failure("ArtifactFailed", text)
+            raise _RunError("ArtifactFailed", text)
         path = str(self.spec.get("path") or "").strip()
         seed = f"{self.manifest['metadata']['uid']}{self.revision}".encode()
         digits = int.from_bytes(hashlib.sha256(seed).digest()[:4])
         root = f"/tmp/kustomization-{digits}"  # noqa: S108 - only the text of a message
         try:
             objects = build(self.state.workspace, folder, path, self.spec, root)
-        except BuildFailure as failure:
+        except BuildError as failure:
             if failure.path_missing:
-                raise _Failure("ArtifactFailed", failure.message) from None
+                raise _RunError("ArtifactFailed", failure.message) from None
             self._attempted()
-            raise _Failure("BuildFailed", failure.message) from None
+            raise _RunError("BuildFailed", failure.message) from None
         self._attempted()
         try:
             return substitute_objects(self.state, self.manifest, objects)
-        except SubstitutionFailure as failure:
-            raise _Failure("BuildFailed", str(failure)) from None
+        except SubstitutionError as failure:
+            raise _RunError("BuildFailed", str(failure)) from None
 
     def _attempted(self) -> None:
         self.state.status(self.key).fields(lastAttemptedRevision=self.revision).save()
@@ -192,8 +190,8 @@ class _Run:
     def _apply(self, objects: list[Manifest]) -> list[ObjectKey]:
         try:
             done = apply_all(self.state, self.manifest, objects)
-        except ApplyFailure as failure:
-            raise _Failure("ReconciliationFailed", str(failure)) from None
+        except ApplyError as failure:
+            raise _RunError("ReconciliationFailed", str(failure)) from None
         lines = event_lines(done)
         if lines:
             self.state.event(self.manifest, "Progressing", "\n".join(lines))
@@ -245,13 +243,13 @@ class _Run:
         self.state.status(self.key).condition("Healthy", "True", "Succeeded", text).save()
         return None
 
-    def _unhealthy(self, after: timedelta, text: str) -> _Failure:
+    def _unhealthy(self, after: timedelta, text: str) -> _RunError:
         status = self.state.status(self.key)
         status.condition("Healthy", "False", "HealthCheckFailed", text).save()
         message = f"health check failed after {format_go(after)}: {text}"
-        return _Failure("HealthCheckFailed", message)
+        return _RunError("HealthCheckFailed", message)
 
-    def fail(self, failure: _Failure) -> timedelta:
+    def fail(self, failure: _RunError) -> timedelta:
         status = self.state.status(self.key)
         progress = status.message("Reconciling")
         status.condition("Ready", "False", failure.reason, failure.message)

@@ -31,7 +31,7 @@ _GIVES_OBJECTS = (
 ROOT = "\0root"
 
 
-class BuildFailure(Exception):
+class BuildError(Exception):
     """A path does not build. `path_missing` tells apart that there is no such path."""
 
     def __init__(self, message: str, *, path_missing: bool = False) -> None:
@@ -51,13 +51,13 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def load_all(text: str) -> list[Any]:
-    return list(yaml.load_all(text, Loader=_Loader))  # noqa: S506 - a safe loader
+    return list(yaml.load_all(text, Loader=_Loader))
 
 
 def build(
     workspace: Workspace, artifact: Path, path: str, spec: Manifest, fake_root: str
 ) -> list[Manifest]:
-    """Build a path of an artifact for the spec of a Kustomization; raise BuildFailure.
+    """Build a path of an artifact for the spec of a Kustomization; raise BuildError.
 
     `fake_root` is the directory that messages name in place of the real one. The result is
     shared between clusters: it must not be changed.
@@ -65,30 +65,28 @@ def build(
     amendments = {name: spec[name] for name in (*_AMENDING, "components") if spec.get(name)}
     key = (artifact, path, json.dumps(amendments, sort_keys=True))
     result = workspace.cached(key, lambda: _outcome(workspace, artifact, path, amendments))
-    if isinstance(result, BuildFailure):
+    if isinstance(result, BuildError):
         message = result.message.replace(ROOT, fake_root)
-        raise BuildFailure(message, path_missing=result.path_missing)
+        raise BuildError(message, path_missing=result.path_missing)
     objects: list[Manifest] = result
     return objects
 
 
 def _outcome(
     workspace: Workspace, artifact: Path, path: str, amendments: Manifest
-) -> list[Manifest] | BuildFailure:
+) -> list[Manifest] | BuildError:
     try:
         return _build(workspace, artifact, path, amendments)
-    except BuildFailure as failure:
+    except BuildError as failure:
         return failure
 
 
-def _build(
-    workspace: Workspace, artifact: Path, path: str, amendments: Manifest
-) -> list[Manifest]:
+def _build(workspace: Workspace, artifact: Path, path: str, amendments: Manifest) -> list[Manifest]:
     inner = _inside(artifact, path)
     folder = artifact / inner
     if not folder.is_dir():
         text = f"stat {ROOT}/{inner}: no such file or directory"
-        raise BuildFailure(f"kustomization path not found: {text}", path_missing=True)
+        raise BuildError(f"kustomization path not found: {text}", path_missing=True)
     existing = kustomization_file(folder)
     if existing and not amendments:
         if not _gives_objects(existing):
@@ -159,11 +157,11 @@ def _check_manifest(file: Path, root: Path) -> None:
         documents = load_all(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         text = f"failed to decode Kubernetes YAML from {shown}: {_yaml_fault(file, error)} <nil>"
-        raise BuildFailure(text) from None
+        raise BuildError(text) from None
     for document in documents:
         if document is not None and not _is_manifest(document):
             text = f"failed to decode Kubernetes YAML from {shown}: missing Resource metadata <nil>"
-            raise BuildFailure(text)
+            raise BuildError(text)
 
 
 def _is_manifest(document: Any) -> bool:
@@ -184,7 +182,7 @@ def _yaml_fault(file: Path, error: Exception) -> str:
         document = yaml.safe_dump({"resources": [file.name]})
         (alone / FILE_NAMES[0]).write_text(document, encoding="utf-8")
         _kustomize(alone, alone)
-    except BuildFailure as failure:
+    except BuildError as failure:
         found = re.search(r"MalformedYAMLError: (.*?) in File: ", failure.message, re.DOTALL)
         if found:
             return f"MalformedYAMLError: {found[1]} in File: {file.name}"
@@ -218,9 +216,9 @@ def _kustomize(folder: Path, root: Path) -> list[Manifest]:
     program = shutil.which("kubectl")
     line = [program, "kustomize"] if program else [shutil.which("kustomize") or "", "build"]
     if not line[0]:
-        raise BuildFailure("kustomize build failed: neither kubectl nor kustomize is installed")
+        raise BuildError("kustomize build failed: neither kubectl nor kustomize is installed")
     try:
-        done = subprocess.run(  # noqa: S603 - no shell, a path of our own
+        done = subprocess.run(
             [*line, str(folder)],
             capture_output=True,
             text=True,
@@ -231,9 +229,9 @@ def _kustomize(folder: Path, root: Path) -> list[Manifest]:
             env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "GIT_TERMINAL_PROMPT": "0"},
         )
     except subprocess.TimeoutExpired:
-        raise BuildFailure("kustomize build failed: context deadline exceeded") from None
+        raise BuildError("kustomize build failed: context deadline exceeded") from None
     if done.returncode:
-        raise BuildFailure(f"kustomize build failed: {_message(done.stderr, folder, root)}")
+        raise BuildError(f"kustomize build failed: {_message(done.stderr, folder, root)}")
     return [item for item in load_all(done.stdout) if isinstance(item, dict)]
 
 

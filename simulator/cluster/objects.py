@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -170,8 +169,8 @@ class ObjectStore:
                 self.delete(inner)
         return True
 
-    def keys(self) -> Iterator[ObjectKey]:
-        return iter(list(self._objects))
+    def all_keys(self) -> list[ObjectKey]:
+        return list(self._objects)
 
     def snapshot(self) -> Manifest:
         return {"version": self._version, "objects": self.all()}

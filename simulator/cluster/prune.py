@@ -62,7 +62,7 @@ def delete_object(state: ClusterState, key: ObjectKey) -> None:
     if key.group == KUSTOMIZE_GROUP and not suspended and _removes_objects(manifest):
         prune(state, manifest, inventory_of(manifest))
     if key.group == "" and key.kind == "Namespace":
-        for inner in [item for item in state.store.keys() if item.namespace == key.name]:
+        for inner in [item for item in state.store.all_keys() if item.namespace == key.name]:
             delete_object(state, inner)
     state.store.delete(key)
 

@@ -49,10 +49,10 @@ class Scheduler:
         self._due[key] = at
 
     def back_off(self, key: ObjectKey) -> timedelta:
-        """Count a failure and return the wait that follows: doubled each time, 15 minutes at most."""
+        """Count a failure and return the wait: doubled each time, 15 minutes at most."""
         count = self._failures.get(key, 0)
         self._failures[key] = count + 1
-        return min(_LAST_RETRY, _FIRST_RETRY * 2 ** min(count, 20))
+        return min(_LAST_RETRY, _FIRST_RETRY * float(2 ** min(count, 20)))
 
     def succeeded(self, key: ObjectKey) -> None:
         self._failures.pop(key, None)

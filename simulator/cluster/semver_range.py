@@ -11,9 +11,7 @@ from collections.abc import Iterable
 
 _Version = tuple[int, int, int, tuple[tuple[int, int, str], ...]]
 
-_VERSION = re.compile(
-    r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"
-)
+_VERSION = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
 _PART = re.compile(
     r"(=|==|!=|>=|=>|<=|=<|>|<|~>|~|\^)?\s*v?(\d+|[xX*])(?:\.(\d+|[xX*]))?(?:\.(\d+|[xX*]))?"
     r"(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"
@@ -50,12 +48,10 @@ def parse(text: str) -> _Version | None:
 def _pre(text: str | None) -> tuple[tuple[int, int, str], ...]:
     if not text:
         return _NO_PRE
-    return tuple(
-        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in text.split(".")
-    )
+    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in text.split("."))
 
 
-# (lower bound, whether it is allowed itself, upper bound, same, excluded range, pre-release named)
+# Operator, the version it names, the first version beyond it, whether a pre-release is named.
 _Bounds = tuple[str, _Version, _Version | None, bool]
 
 
@@ -81,7 +77,7 @@ def _bounds(found: re.Match[str]) -> _Bounds:
         if number is None or number in "xX*":
             break
         given.append(int(number))
-    filled = (given + [0, 0, 0])[:3]
+    filled = [*given, 0, 0, 0][:3]
     low: _Version = (filled[0], filled[1], filled[2], _pre(pre))
     return (operator or "=", low, _next(operator or "=", given), bool(pre))
 

@@ -9,11 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from starlette.applications import Starlette
+
 from . import extension
 from .agent import apply_configuration, config_key, remove_configuration
 from .artifacts import Workspace
 from .helm_release import reconcile_release
 from .helm_source import look_at_chart, look_at_index
+from .kubernetes_api import kubernetes_app
 from .kustomization import reconcile_kustomization
 from .objects import ObjectKey
 from .ports import Clock, SourceMap
@@ -113,6 +116,10 @@ class ClusterSimulation:
         """Return what the agent reported last. Raises KeyError for an unknown configuration."""
         return self._reports[name]
 
+    def kubernetes_app(self) -> Starlette:
+        """Return an ASGI app: the read-only Kubernetes API of this cluster."""
+        return kubernetes_app(self.state)
+
     # --- surviving a restart ----------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
@@ -203,8 +210,8 @@ class ClusterSimulation:
         properties = self._configurations.get(key.name)
         if properties is not None:
             apply_configuration(self.state, key.name, properties)
+        yield from ()
         return None
-        yield
 
     def _push_reports(self) -> set[str]:
         """Report what changed since the last time, with the time of the report."""

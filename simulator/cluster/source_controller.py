@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from .durations import parse_go
-from .git_source import GitAuth, GitReference, SourceFailure
+from .git_source import GitAuth, GitReference, SourceError
 from .objects import Manifest, ObjectKey, key_of, timestamp
 from .resources import HELM_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP
 from .scheduler import Reconcile, jittered
@@ -86,7 +86,7 @@ def reconcile_source(
         _announce(state, key, found, artifact)
         yield state.pause(1)
         folder = found.fetch()
-    except SourceFailure as failure:
+    except SourceError as failure:
         return _fail(state, key, failure, failed)
     _store(state, key, found, folder)
     return jittered(interval_of(manifest), f"{key}{manifest['metadata']['uid']}")
@@ -113,9 +113,7 @@ def _confirm(state: ClusterState, key: ObjectKey, manifest: Manifest, found: Fou
     return jittered(interval_of(manifest), f"{key}{manifest['metadata']['uid']}")
 
 
-def _announce(
-    state: ClusterState, key: ObjectKey, found: Found, artifact: Manifest | None
-) -> None:
+def _announce(state: ClusterState, key: ObjectKey, found: Found, artifact: Manifest | None) -> None:
     message = f"building artifact: {found.progress}"
     status = state.status(key)
     if artifact is not None:
@@ -124,7 +122,7 @@ def _announce(
     status.condition("Ready", "Unknown", "Progressing", message).save()
 
 
-def _fail(state: ClusterState, key: ObjectKey, failure: SourceFailure, kind: str) -> timedelta | None:
+def _fail(state: ClusterState, key: ObjectKey, failure: SourceError, kind: str) -> timedelta | None:
     status = state.status(key)
     progress = status.message("Reconciling") or "reconciliation in progress"
     status.condition(kind, "True", failure.reason, failure.message)
@@ -186,7 +184,7 @@ def wake_users(state: ClusterState, source: ObjectKey) -> None:
 
 
 def look_at_git(state: ClusterState, manifest: Manifest) -> Found:
-    """Ask a Git remote for the commit that is wanted. Raises SourceFailure."""
+    """Ask a Git remote for the commit that is wanted. Raises SourceError."""
     spec = manifest["spec"]
     url = spec["url"]
     reference = GitReference(**(spec.get("ref") or {}))
@@ -198,9 +196,7 @@ def look_at_git(state: ClusterState, manifest: Manifest) -> Found:
     stored = f"stored artifact for revision '{found.revision}'"
     return Found(
         revision=found.revision,
-        fetch=lambda: state.git.export(
-            url, found.commit, auth, timeout=seconds, ignore=ignore
-        ),
+        fetch=lambda: state.git.export(url, found.commit, auth, timeout=seconds, ignore=ignore),
         file=f"{found.commit}.tar.gz",
         stored=stored,
         progress=f"new upstream revision '{found.revision}'",
@@ -217,17 +213,17 @@ def git_auth(state: ClusterState, manifest: Manifest) -> GitAuth:
     secret = state.protected.get((namespace, name)) or read_secret(state, namespace, name)
     if secret is None:
         text = f"failed to get secret '{namespace}/{name}': secrets \"{name}\" not found"
-        raise SourceFailure("AuthenticationFailed", text)
+        raise SourceError("AuthenticationFailed", text)
     if manifest["spec"]["url"].startswith("ssh://"):
         for field in ("identity", "known_hosts"):
             if field == "identity" and not secret.get(field):
                 text = f"invalid 'ssh' auth option: '{field}' is required"
                 text = f"failed to configure authentication options: {text}"
-                raise SourceFailure("AuthenticationFailed", text)
+                raise SourceError("AuthenticationFailed", text)
     elif secret.get("password") and not secret.get("username"):
         text = "'password' requires 'username' to be set"
         text = f"failed to configure authentication options: invalid 'http' auth option: {text}"
-        raise SourceFailure("AuthenticationFailed", text)
+        raise SourceError("AuthenticationFailed", text)
     return GitAuth(
         username=secret.get("username", ""),
         password=secret.get("password", ""),

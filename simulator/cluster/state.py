@@ -28,7 +28,13 @@ class ClusterState:
     """The objects, the clock, the queue and the settings of the extension."""
 
     def __init__(
-        self, *, cluster_id: str, workspace: Workspace, sources: SourceMap, clock: Clock, pace: float
+        self,
+        *,
+        cluster_id: str,
+        workspace: Workspace,
+        sources: SourceMap,
+        clock: Clock,
+        pace: float,
     ) -> None:
         self.cluster_id = cluster_id
         self.clock = clock
@@ -83,14 +89,12 @@ class ClusterState:
         metadata = about["metadata"]
         kind = "Warning" if warning else "Normal"
         now = timestamp(self.now)
-        last = self.events[-1] if self.events else None
-        if (
-            last is not None
-            and last["involvedObject"]["uid"] == metadata["uid"]
-            and (last["reason"], last["message"]) == (reason, message)
-        ):
-            self.events[-1] = last | {"count": last["count"] + 1, "lastTimestamp": now}
-            return
+        for old in list(self.events):
+            about_same = old["involvedObject"]["uid"] == metadata["uid"]
+            if about_same and (old["reason"], old["message"]) == (reason, message):
+                self.events.remove(old)
+                self.events.append(old | {"count": old["count"] + 1, "lastTimestamp": now})
+                return
         namespace = metadata.get("namespace") or "default"
         number = f"{self.store.version:x}{len(message):x}{len(self.events):x}"
         self.events.append(

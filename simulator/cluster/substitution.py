@@ -21,12 +21,12 @@ _NAME = re.compile(r"^[_a-zA-Z][_a-zA-Z0-9]*$")
 _VARIABLE = re.compile(r"#?[_a-zA-Z][_a-zA-Z0-9]*")
 
 
-class SubstitutionFailure(Exception):
+class SubstitutionError(Exception):
     """Variables cannot be put in; the text is the one of kustomize-controller."""
 
 
 def substitute(text: str, variables: Mapping[str, str], *, strict: bool = False) -> str:
-    """Replace every `${...}` of a text. Raises SubstitutionFailure."""
+    """Replace every `${...}` of a text. Raises SubstitutionError."""
     result, position = [], 0
     while (start := text.find("${", position)) != -1:
         if start > 0 and text[start - 1] == "$":
@@ -50,13 +50,13 @@ def _closing(text: str, start: int) -> int:
             depth -= 1
             if depth == 0:
                 return position
-    raise SubstitutionFailure("missing closing brace")
+    raise SubstitutionError("missing closing brace")
 
 
 def _expand(inner: str, variables: Mapping[str, str], strict: bool) -> str:
     found = _VARIABLE.match(inner)
     if not found:
-        raise SubstitutionFailure("unable to parse variable name")
+        raise SubstitutionError("unable to parse variable name")
     name, rest = found[0], inner[found.end() :]
     if name.startswith("#"):
         return str(len(_value(name[1:], variables, strict)))
@@ -73,7 +73,7 @@ def _expand(inner: str, variables: Mapping[str, str], strict: bool) -> str:
 
 def _value(name: str, variables: Mapping[str, str], strict: bool) -> str:
     if strict and name not in variables:
-        raise SubstitutionFailure(f'variable not set (strict mode): "{name}"')
+        raise SubstitutionError(f'variable not set (strict mode): "{name}"')
     return variables.get(name, "")
 
 
@@ -107,7 +107,7 @@ def _transform(value: str, operation: str) -> str:
             return value[:1].lower() + value[1:]
         case ":":
             return _slice(value, rest)
-    raise SubstitutionFailure("unable to parse variable name")
+    raise SubstitutionError("unable to parse variable name")
 
 
 def _slice(value: str, numbers: str) -> str:
@@ -116,7 +116,7 @@ def _slice(value: str, numbers: str) -> str:
         start = int(first)
         length = int(second) if second else None
     except ValueError:
-        raise SubstitutionFailure("unable to parse variable name") from None
+        raise SubstitutionError("unable to parse variable name") from None
     if start < 0:
         start = max(0, len(value) + start)
     return value[start:] if length is None else value[start : start + length]
@@ -141,7 +141,7 @@ def _without_suffix(value: str, pattern: str, *, longest: bool) -> str:
 def substitute_objects(
     state: ClusterState, owner: Manifest, objects: list[Manifest]
 ) -> list[Manifest]:
-    """Put the variables of a Kustomization into its objects; raise SubstitutionFailure.
+    """Put the variables of a Kustomization into its objects; raise SubstitutionError.
 
     Nothing is touched when no variable is defined.
     """
@@ -156,7 +156,7 @@ def substitute_objects(
         if not _NAME.match(name):
             text = f"'{name}' var name is invalid, must match "
             text += "'^[_[:alpha:]][_[:alpha:][:digit:]]*$'"
-            raise SubstitutionFailure(f"post build failed for '{about}': envsubst error: {text}")
+            raise SubstitutionError(f"post build failed for '{about}': envsubst error: {text}")
     strict = state.enabled("kustomize-controller.strict-substitution-mode", default=False)
     return [_one(manifest, variables, strict) for manifest in objects]
 
@@ -172,14 +172,14 @@ def _one(manifest: Manifest, variables: dict[str, str], strict: bool) -> Manifes
         return manifest
     try:
         replaced = substitute(text, variables, strict=strict)
-    except SubstitutionFailure as failure:
+    except SubstitutionError as failure:
         text = f"envsubst error: variable substitution failed: {failure}"
-        raise SubstitutionFailure(f"post build failed for '{_shown(manifest)}': {text}") from None
+        raise SubstitutionError(f"post build failed for '{_shown(manifest)}': {text}") from None
     try:
         document: Any = load_all(replaced)[0]
     except yaml.YAMLError as error:
         text = f"post build failed for '{_shown(manifest)}': YAMLToJSON: yaml: {error}"
-        raise SubstitutionFailure(text) from None
+        raise SubstitutionError(text) from None
     result: Manifest = document
     return result
 
@@ -200,7 +200,7 @@ def _variables(
             if ref.get("optional"):
                 continue
             text = f"substitute from '{kind}/{name}' error: {kind.lower()}s \"{name}\" not found"
-            raise SubstitutionFailure(f"post build failed for '{about}': {text}")
+            raise SubstitutionError(f"post build failed for '{about}': {text}")
         variables |= found
     variables |= post_build.get("substitute") or {}
     return {name: str(value).replace("\n", "") for name, value in variables.items()}

@@ -22,7 +22,7 @@ _IMAGE = re.compile(
     r"(?P<host>[a-zA-Z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
     r"(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
-_NODE = "aks-nodepool1-10240000-vmss000000"
+NODE = "aks-nodepool1-10240000-vmss000000"
 _NODE_CPU, _NODE_MEMORY = 8.0, 32 * 2**30
 
 
@@ -193,7 +193,9 @@ def _deployment_conditions(
     reason = "MinimumReplicasAvailable" if available else "MinimumReplicasUnavailable"
     ready = {"type": "Available", "status": str(available), "reason": reason}
     ready["message"] = f"Deployment {have} minimum availability."
-    return [item | {"lastTransitionTime": at, "lastUpdateTime": at} for item in (ready, progressing)]
+    return [
+        item | {"lastTransitionTime": at, "lastUpdateTime": at} for item in (ready, progressing)
+    ]
 
 
 def expand(state: ClusterState, manifest: Manifest) -> list[Manifest]:
@@ -245,7 +247,7 @@ def _pod(state: ClusterState, workload: Manifest, owner: Manifest, name: str) ->
     template = owner["spec"].get("template") or {}
     metadata = _identity(state, owner, name, "pod")
     labels = (template.get("metadata") or {}).get("labels") or {}
-    spec = {"nodeName": _NODE} | (template.get("spec") or {})
+    spec = {"nodeName": NODE} | (template.get("spec") or {})
     now = phase(state, workload)
     if now.word == "Pending":
         del spec["nodeName"]

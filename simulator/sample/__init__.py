@@ -39,8 +39,8 @@ def _git(directory: Path, *words: str) -> None:
     for role in ("AUTHOR", "COMMITTER"):
         environment[f"GIT_{role}_NAME"] = "Sample"
         environment[f"GIT_{role}_EMAIL"] = "sample@localhost"
-    subprocess.run(  # noqa: S603 - no shell, words of this module
-        ["git", "-c", "core.autocrlf=false", "-C", str(directory), *words],  # noqa: S607 - on the PATH
+    subprocess.run(
+        ["git", "-c", "core.autocrlf=false", "-C", str(directory), *words],
         check=True,
         capture_output=True,
         timeout=60,

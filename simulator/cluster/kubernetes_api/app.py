@@ -1,0 +1,155 @@
+"""The routes of the read-only Kubernetes API."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from simulator.cluster.objects import Manifest
+from simulator.cluster.resources import Resource
+from simulator.cluster.state import ClusterState
+
+from . import discovery
+from .tables import table
+from .view import objects_of, selected
+
+
+def kubernetes_app(state: ClusterState) -> Starlette:
+    """Return an ASGI app that shows one cluster. It changes nothing and asks for no sign-in."""
+    routes = _Routes(state)
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    return Starlette(
+        routes=[
+            Route("/version", _fixed(discovery.version())),
+            Route("/openapi/v2", _fixed(discovery.openapi_v2())),
+            Route("/openapi/v3", _fixed(discovery.openapi_v3())),
+            *(Route(f"/{name}", _ok) for name in ("healthz", "livez", "readyz")),
+            Route("/api", _fixed(discovery.core_versions())),
+            Route("/apis", routes.groups),
+            Route("/apis/{group}", routes.group),
+            Route("/api/{version}", routes.kinds),
+            Route("/apis/{group}/{version}", routes.kinds),
+            Route("/api/{version}/{rest:path}", routes.objects, methods=methods),
+            Route("/apis/{group}/{version}/{rest:path}", routes.objects, methods=methods),
+        ]
+    )
+
+
+async def _ok(request: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+def _fixed(body: Manifest) -> Any:
+    async def answer(request: Request) -> Response:
+        return _json(body)
+
+    return answer
+
+
+def _json(body: object, status: int = 200) -> Response:
+    text = json.dumps(body, default=str, separators=(",", ":"))
+    return Response(text, status_code=status, media_type="application/json")
+
+
+def _problem(status: int, reason: str, message: str) -> Response:
+    body = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": message,
+        "reason": reason,
+        "code": status,
+    }
+    return _json(body, status)
+
+
+def _no_resource() -> Response:
+    return _problem(404, "NotFound", "the server could not find the requested resource")
+
+
+class _Routes:
+    """Handlers over one cluster."""
+
+    def __init__(self, state: ClusterState) -> None:
+        self.state = state
+
+    @property
+    def resources(self) -> list[Resource]:
+        return self.state.store.registry.resources
+
+    async def groups(self, request: Request) -> Response:
+        return _json(discovery.groups(self.resources))
+
+    async def group(self, request: Request) -> Response:
+        found = discovery.group(request.path_params["group"], self.resources)
+        return _json(found) if found else _no_resource()
+
+    async def kinds(self, request: Request) -> Response:
+        where = request.path_params
+        found = discovery.kinds(where.get("group", ""), where["version"], self.resources)
+        return _json(found) if found else _no_resource()
+
+    async def objects(self, request: Request) -> Response:
+        where = request.path_params
+        if request.method != "GET":
+            text = "the simulated cluster can be read only"
+            return _problem(405, "MethodNotAllowed", text)
+        namespace, plural, name, rest = _divide(where["rest"])
+        resource = next(
+            (
+                item
+                for item in self.resources
+                if (item.group, item.plural) == (where.get("group", ""), plural)
+                and where["version"] in item.versions
+            ),
+            None,
+        )
+        if resource is None or rest not in ("", "status"):
+            return _no_resource()
+        if request.query_params.get("watch") in ("1", "true"):
+            return _problem(405, "MethodNotAllowed", "watch is not supported on this cluster")
+        found = objects_of(self.state, resource, where["version"], namespace)
+        return self._answer(request, resource, found, name)
+
+    def _answer(
+        self, request: Request, resource: Resource, found: list[Manifest], name: str
+    ) -> Response:
+        query, version = request.query_params, request.path_params["version"]
+        if name:
+            found = [item for item in found if item["metadata"]["name"] == name]
+            if not found:
+                text = f'{resource.qualified_name} "{name}" not found'
+                return _problem(404, "NotFound", text)
+        else:
+            labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
+            found = [item for item in found if selected(item, labels, fields)]
+        if "as=Table" in request.headers.get("accept", ""):
+            include = query.get("includeObject", "Metadata")
+            return _json(table(resource, version, found, self.state.now, include))
+        if name:
+            return _json(found[0])
+        return _json(
+            {
+                "kind": f"{resource.kind}List",
+                "apiVersion": resource.group_version(version),
+                "metadata": {"resourceVersion": str(self.state.store.version)},
+                "items": found,
+            }
+        )
+
+
+def _divide(path: str) -> tuple[str | None, str, str, str]:
+    """Return namespace (None for all), plural, name and what follows from the end of a path."""
+    parts = path.strip("/").split("/")
+    namespace = None
+    if parts[0] == "namespaces" and len(parts) > 2 and parts[2] != "status":
+        namespace = parts[1]
+        parts = parts[2:]
+    parts += [""] * (3 - len(parts))
+    return namespace, parts[0], parts[1], "/".join(parts[2:]).strip("/")
