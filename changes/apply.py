@@ -62,21 +62,21 @@ def start_apply(change: Change) -> None:
 
 def _supersede_older(change: Change, resource_ids: set[str]) -> None:
     """What older changes still had waiting for these resources is overtaken by this approval."""
-    overtaken = (
-        Operation.objects.filter(state=Operation.State.WAITING, resource_id__in=resource_ids)
-        .exclude(change=change)
-        .select_related("target", "change")
-    )
-    changes: dict[int, Change] = {}
-    for operation in overtaken:
-        move_operation(
-            operation, to=Operation.State.SUPERSEDED, note="superseded", finished_at=timezone.now()
-        )
-        operation_event("operation.superseded", operation, by=change.pk)
-        changes[operation.change_id] = operation.change
-    for older in changes.values():
-        Change.objects.filter(pk=older.pk).update(superseded_by=change)
+    overtaken = Operation.objects.filter(
+        state=Operation.State.WAITING, resource_id__in=resource_ids
+    ).exclude(change=change)
+    older_ids = overtaken.order_by().values_list("change_id", flat=True).distinct()
+    for older in Change.objects.select_for_update().filter(pk__in=list(older_ids)).order_by("pk"):
+        for operation in overtaken.filter(change=older).select_related("target"):
+            move_operation(
+                operation,
+                to=Operation.State.SUPERSEDED,
+                note="superseded",
+                finished_at=timezone.now(),
+            )
+            operation_event("operation.superseded", operation, by=change.pk)
         older.superseded_by = change
+        older.save(update_fields=["superseded_by"])
         settle(older)
         tick(older)
 
@@ -149,6 +149,11 @@ def operation_retry(*, actor: User, operation: Operation) -> Operation:
         problem_message="",
         problem_since=None,
         finished_at=None,
+        sent_at=None,
+        accepted_at=None,
+        failures=0,
+        verify=False,
+        live=None,
         operation_url="",
         next_at=timezone.now(),
         note="",

@@ -201,6 +201,7 @@ class Problem(models.TextChoices):
     DIGEST_MISMATCH = "digest_mismatch", _("The content is not what was approved")
     RIGHTS_LOST = "rights_lost", _("An approver has lost the right to approve")
     APPROVAL_EXPIRED = "approval_expired", _("The approval has expired")
+    FAULT = "fault", _("Fluxgate met a fault of its own")
 
 
 class Operation(models.Model):
@@ -231,7 +232,8 @@ class Operation(models.Model):
     problem_code = models.CharField(max_length=200, blank=True)
     problem_message = models.TextField(blank=True)
     problem_since = models.DateTimeField(null=True, blank=True)
-    attempt = models.PositiveIntegerField(default=0)
+    attempt = models.PositiveIntegerField(default=0)  # writes begun, throttled ones apart
+    failures = models.PositiveIntegerField(default=0)  # in a row: the pause grows with it
     fence = models.PositiveBigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True, blank=True)
     next_at = models.DateTimeField()  # not to be claimed before

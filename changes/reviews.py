@@ -40,6 +40,12 @@ def review_add(
     }[Verdict(verdict)]
     counted = len(standing_approvals(change)) if verdict == Verdict.APPROVE else 0
     complete = verdict == Verdict.APPROVE and counted >= change.approvals_needed
+    if verdict == Verdict.REJECT:
+        move(change, to=Change.State.REJECTED)
+    elif verdict == Verdict.REQUEST_CHANGES:
+        move(change, to=Change.State.DRAFT)
+    elif complete:
+        start_apply(change)
     change_event(
         event,
         change,
@@ -47,12 +53,6 @@ def review_add(
         reason=comment,
         **({"counted": counted, "needed": change.approvals_needed} if counted else {}),
     )
-    if verdict == Verdict.REJECT:
-        move(change, to=Change.State.REJECTED)
-    elif verdict == Verdict.REQUEST_CHANGES:
-        move(change, to=Change.State.DRAFT)
-    elif complete:
-        start_apply(change)
     tick(change)
     return review
 
