@@ -1,0 +1,195 @@
+"""Rules of how a source signs in, and of the kinds other than Git (k8s-configuration CLI)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import (
+    load_pem_private_key,
+    load_ssh_private_key,
+    load_ssh_public_key,
+)
+from django.utils.translation import gettext as _
+
+from configurations.specification.models import (
+    AzureBlob,
+    Bucket,
+    GitRepository,
+    OciRepository,
+    Specification,
+)
+from configurations.specification.violations import Violation
+
+_SETTINGS = "configurationProtectedSettings"
+_OWNERS = {
+    "sshPrivateKey": "GitRepository",
+    "httpsKey": "GitRepository",
+    "bucketSecretKey": "Bucket",
+}
+
+
+def source_rules(spec: Specification) -> Iterator[Violation]:
+    """What holds between a source, its secrets and its kind."""
+    settings = spec.configuration_protected_settings or {}
+    for key, value in settings.items():
+        owner = _OWNERS.get(key)
+        if value not in (None, "") and owner is not None and owner != spec.kind:
+            yield Violation((_SETTINGS, key), "other_kind", _("This source does not use it."))
+        if isinstance(value, str) and value and _decoded(value) is None:
+            yield Violation((_SETTINGS, key), "base64", _("The value is not base64."))
+    match spec.source:
+        case GitRepository() as git:
+            yield from _git_sign_in(git, settings)
+        case Bucket() as bucket:
+            yield from _bucket(bucket, settings)
+        case AzureBlob() as blob:
+            yield from _blob(blob)
+        case OciRepository() as oci:
+            yield from _oci(oci)
+
+
+# --- Git ------------------------------------------------------------------------------------
+def _git_sign_in(git: GitRepository, settings: Mapping[str, Any]) -> Iterator[Violation]:
+    by_http = (git.url or "").startswith(("http://", "https://"))
+    key, password = settings.get("sshPrivateKey"), settings.get("httpsKey")
+    if by_http and key:
+        yield Violation(
+            (_SETTINGS, "sshPrivateKey"), "ssh_with_http", _("An http(s) URL takes no SSH key.")
+        )
+    if by_http and git.ssh_known_hosts:
+        yield Violation(
+            ("gitRepository", "sshKnownHosts"), "ssh_with_http",
+            _("An http(s) URL takes no SSH known hosts."),
+        )  # fmt: skip
+    if not by_http and git.url and (git.https_user or password):
+        yield Violation(
+            ("gitRepository", "httpsUser"), "http_with_ssh",
+            _("An SSH URL takes no HTTPS user or key."),
+        )  # fmt: skip
+    elif password and not git.https_user:
+        yield Violation(
+            ("gitRepository", "httpsUser"), "pair", _("An HTTPS key needs its HTTPS user.")
+        )
+    if isinstance(key, str) and not is_private_key(key):
+        yield Violation(
+            (_SETTINGS, "sshPrivateKey"), "private_key",
+            _("This is no PEM private key of type RSA, ECC, DSA or Ed25519."),
+        )  # fmt: skip
+    if git.ssh_known_hosts and not is_known_hosts(git.ssh_known_hosts):
+        yield Violation(
+            ("gitRepository", "sshKnownHosts"), "known_hosts",
+            _("A line is not in the format of known_hosts (sshd(8))."),
+        )  # fmt: skip
+    if git.https_ca_cert and _decoded(git.https_ca_cert) is None:
+        yield Violation(("gitRepository", "httpsCACert"), "base64", _("The value is not base64."))
+
+
+def _decoded(value: str) -> bytes | None:
+    try:
+        return base64.b64decode("".join(value.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def is_private_key(value: str) -> bool:
+    """Whether base64 of a PEM private key without a passphrase (OpenSSH form too)."""
+    pem = _decoded(value)
+    if pem is None:
+        return False
+    for load in (load_pem_private_key, load_ssh_private_key):
+        try:
+            load(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            continue
+        return True
+    return False
+
+
+def is_known_hosts(value: str) -> bool:
+    """Whether base64 of known_hosts lines: [marker] hosts key-type key [comment]."""
+    raw = _decoded(value)
+    if raw is None:
+        return False
+    try:
+        lines = raw.decode("utf-8").splitlines()
+    except UnicodeDecodeError:
+        return False
+    entries = [line.split() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return bool(entries) and all(_is_host_entry(entry) for entry in entries)
+
+
+def _is_host_entry(fields: list[str]) -> bool:
+    if fields[0].startswith("@"):
+        fields = fields[1:]
+    if len(fields) < 3:
+        return False
+    try:
+        load_ssh_public_key(f"{fields[1]} {fields[2]}".encode())
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+# --- The other kinds ------------------------------------------------------------------------
+def _bucket(bucket: Bucket, settings: Mapping[str, Any]) -> Iterator[Violation]:
+    if not bucket.bucket_name:
+        yield Violation(("bucket", "bucketName"), "required", _("Enter the bucket's name."))
+    pair = bool(bucket.access_key) and bool(settings.get("bucketSecretKey"))
+    if not pair and not bucket.local_auth_ref:
+        yield Violation(
+            ("bucket",), "sign_in",
+            _("A bucket needs an access key with its secret key, or a local reference."),
+        )  # fmt: skip
+
+
+def _blob(blob: AzureBlob) -> Iterator[Violation]:
+    if not blob.container_name:
+        yield Violation(
+            ("azureBlob", "containerName"), "required", _("Enter the container's name.")
+        )
+    ways = [
+        blob.service_principal is not None and bool(blob.service_principal.to_plain()),
+        bool(blob.account_key),
+        bool(blob.sas_token),
+        bool(blob.local_auth_ref),
+        blob.managed_identity is not None and bool(blob.managed_identity.to_plain()),
+    ]
+    if sum(ways) > 1:
+        yield Violation(("azureBlob",), "one_only", _("Choose only one way to sign in."))
+    principal = blob.service_principal
+    if principal is None or not principal.to_plain():
+        return
+    field = ("azureBlob", "servicePrincipal")
+    secrets = [bool(principal.client_secret), bool(principal.client_certificate)]
+    if not principal.client_id or not principal.tenant_id or not any(secrets):
+        yield Violation(
+            field, "incomplete",
+            _("A service principal needs a client id, a tenant id and a secret or certificate."),
+        )  # fmt: skip
+    if all(secrets):
+        yield Violation(field, "one_only", _("Choose either a secret or a certificate."))
+    if principal.client_certificate_password and not principal.client_certificate:
+        yield Violation(
+            (*field, "clientCertificatePassword"), "pair",
+            _("A certificate's password needs its certificate."),
+        )  # fmt: skip
+
+
+def _oci(oci: OciRepository) -> Iterator[Violation]:
+    reference = oci.repository_ref
+    given = [it for it in ("tag", "semver", "digest") if reference and getattr(reference, it)]
+    if len(given) > 1:
+        yield Violation(
+            ("ociRepository", "repositoryRef"), "one_only",
+            _("Name only one of %(kinds)s.") % {"kinds": ", ".join(given)},
+        )  # fmt: skip
+    selector = oci.layer_selector
+    if selector and selector.operation not in (None, "extract", "copy"):
+        yield Violation(
+            ("ociRepository", "layerSelector", "operation"), "choice",
+            _("Choose extract or copy."),
+        )  # fmt: skip
