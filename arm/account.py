@@ -38,6 +38,17 @@ EXTENSION_API: dict[FluxApiVersion, str] = {
 }
 """The version of the extensions API that goes with a version of the flux configurations API."""
 
+AKS_API: dict[FluxApiVersion, str] = {
+    NEWEST_FLUX_API: "2026-08-01",
+    FALLBACK_FLUX_API: "2023-08-01",
+}
+ARC_API: dict[FluxApiVersion, str] = {
+    NEWEST_FLUX_API: "2026-05-01",
+    FALLBACK_FLUX_API: "2021-10-01",
+}
+"""A cloud that lags with the flux API lags with these too; the old ones lack no field that the old
+flux API could make use of (workload identity came with the new ones)."""
+
 TransportFactory = Callable[[], "HttpTransport[Any, Any]"]
 
 

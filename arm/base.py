@@ -13,7 +13,7 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
 from arm.account import Account, credential_for, forget_sign_in, transport_for
-from arm.errors import SignInFailed, translate, unanswered
+from arm.errors import ArmError, SignInFailed, translate, unanswered
 from arm.pipeline import Answer, Timeouts, policies_for
 from arm.throttle import Priority, Throttle
 
@@ -68,6 +68,21 @@ class GatewayBase:
         self._timeouts = timeouts or Timeouts()
         self._clients: dict[tuple[Any, ...], Any] = {}
         self._policies: list[Any] = []
+
+    def sign_in(self) -> str:
+        """Have a token at hand, so that the next request leaves at once; gives the authority.
+
+        For the apply engine, which must know that a write leaves before its lease is over.
+        Raises ``SignInFailed``, or ``Retryable`` when the authority is out of reach.
+        """
+        failure: ArmError | None = None
+        try:
+            credential_for(self.account).get_token(self.account.cloud.arm_scope)
+        except Exception as error:
+            failure = translate(error, secrets=self.account.secrets)
+        if failure:
+            raise failure
+        return self.account.cloud.authority
 
     def _client(
         self, make: Callable[..., _Client], subscription_id: str | None = None, **options: Any
@@ -168,7 +183,7 @@ class GatewayBase:
         )
 
     def _get(self, operation: Callable[..., Any]) -> dict[str, Any]:
-        return _object(self._call(operation))
+        return as_object(self._call(operation))
 
     def _list(self, operation: Callable[..., Any]) -> list[dict[str, Any]]:
         """Every item of a paged list, as ARM sent them.
@@ -180,7 +195,7 @@ class GatewayBase:
     def _pages(self, first: Answer) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
         links: set[str] = set()
-        body = _object(first)
+        body = as_object(first)
         while True:
             items.extend(body.get("value") or [])
             link = body.get("nextLink")
@@ -189,7 +204,7 @@ class GatewayBase:
             if link in links:
                 raise unanswered("InvalidResponse", "The list goes in a circle.", writing=False)
             links.add(link)
-            body = _object(self._send("GET", link))
+            body = as_object(self._send("GET", link))
 
     def _send(self, method: str, url: str, **call: Any) -> Answer:
         """A request for which the SDK has no operation, through the same pipeline."""
@@ -218,7 +233,8 @@ def encode(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _object(answer: Answer) -> dict[str, Any]:
+def as_object(answer: Answer) -> dict[str, Any]:
+    """The body, which must be a JSON object; raises ``Retryable`` otherwise."""
     body = answer.json()
     if not isinstance(body, dict):
         raise unanswered("InvalidResponse", "The answer is not an object.", writing=False)

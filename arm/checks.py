@@ -10,11 +10,11 @@ from azure.core.pipeline import Pipeline
 from azure.core.rest import HttpRequest
 
 from arm import providers, queries
-from arm.account import credential_for, transport_for
+from arm.account import transport_for
 from arm.clusters import ClusterOperations
 from arm.errors import ArmError, translate
 from arm.graph import GraphOperations
-from arm.ids import ClusterId
+from arm.ids import ClusterId, scope_path
 from arm.permissions import PermissionOperations, allows
 from arm.providers import ProviderOperations
 
@@ -52,7 +52,7 @@ class ConnectionChecks(
         """
         found = [self._check("endpoint", self._reach)]
         if found[-1].ok:
-            found.append(self._check("sign_in", self._sign_in))
+            found.append(self._check("sign_in", self.sign_in))
         if not found[-1].ok:
             return found
         for subscription_id in self.account.subscription_ids:
@@ -125,18 +125,9 @@ class ConnectionChecks(
             raise failure
         return self.account.cloud.arm_endpoint
 
-    def _sign_in(self) -> str:
-        failure: ArmError | None = None
-        try:
-            credential_for(self.account).get_token(self.account.cloud.arm_scope)
-        except Exception as error:
-            failure = translate(error, secrets=self.account.secrets)
-        if failure:
-            raise failure
-        return self.account.cloud.authority
-
     def _see_subscription(self, subscription_id: str) -> str:
-        url = f"{self.account.cloud.arm_endpoint}/subscriptions/{subscription_id}"
+        scope = scope_path(f"/subscriptions/{subscription_id}")
+        url = f"{self.account.cloud.arm_endpoint}{scope}"
         found = self._send("GET", f"{url}?api-version=2022-12-01").json() or {}
         return str(found.get("displayName", ""))
 

@@ -10,12 +10,14 @@ from azure.mgmt.hybridkubernetes import ConnectedKubernetesClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.mgmt.resource.subscriptions import SubscriptionClient
 
-from arm.base import GatewayBase, encode
+from arm.account import AKS_API, ARC_API
+from arm.base import GatewayBase, as_object, encode
 from arm.errors import NotFound, Permanent, ProviderNotRegistered, unanswered
 from arm.ids import ClusterId
 
 _PROVISIONED = "Microsoft.HybridContainerService/provisionedClusters"
 _PROVISIONED_API = "2022-09-01-preview"
+_UNKNOWN_KIND = {"InvalidResourceType", "InvalidResourceNamespace"}
 
 
 class ClusterOperations(GatewayBase):
@@ -26,7 +28,8 @@ class ClusterOperations(GatewayBase):
     def list_clusters(self, subscription_id: str) -> list[dict[str, Any]]:
         """AKS, Arc-connected and provisioned clusters of a subscription, as ARM describes each.
 
-        A kind whose provider is not registered or not known there counts as having none.
+        A kind whose provider is not registered or not known there counts as having none; any other
+        failure is raised, so that an incomplete list is never taken for a complete one.
         Provisioned clusters come from the general list of resources, without ``properties``.
         """
         return [
@@ -56,8 +59,7 @@ class ClusterOperations(GatewayBase):
                 lambda **it: self._arc(cluster.subscription_id).connected_cluster.get(*where, **it)
             )
         url = f"{self.account.cloud.arm_endpoint}{cluster}?api-version={_PROVISIONED_API}"
-        answer = self._send("GET", url).json()
-        return answer if isinstance(answer, dict) else {}
+        return as_object(self._send("GET", url))
 
     def cluster_user_credential(self, cluster_id: str) -> bytes:
         """The kubeconfig (YAML) with which a user of the cluster may reach its Kubernetes API."""
@@ -78,19 +80,24 @@ class ClusterOperations(GatewayBase):
             )
         else:
             raise Permanent("NotSupported", f"{cluster.cluster_type} give no user credential.")
-        kubeconfigs = answer.get("kubeconfigs") or []
-        if not kubeconfigs:
-            raise unanswered("InvalidResponse", "The answer holds no kubeconfig.", writing=False)
-        return base64.b64decode(kubeconfigs[0]["value"])
+        for kubeconfig in answer.get("kubeconfigs") or []:
+            return base64.b64decode(kubeconfig.get("value") or "")
+        raise unanswered("InvalidResponse", "The answer holds no kubeconfig.", writing=False)
 
     def _list_or_none(self, operation: Any) -> list[dict[str, Any]]:
         try:
             return self._list(operation)
-        except (NotFound, ProviderNotRegistered):
+        except ProviderNotRegistered:
             return []
+        except NotFound as error:
+            if error.code in _UNKNOWN_KIND:
+                return []
+            raise
 
     def _aks(self, subscription_id: str) -> Any:
-        return self._client(ContainerServiceClient, subscription_id)
+        version = AKS_API[self.account.flux_api_version]
+        return self._client(ContainerServiceClient, subscription_id, api_version=version)
 
     def _arc(self, subscription_id: str) -> Any:
-        return self._client(ConnectedKubernetesClient, subscription_id)
+        version = ARC_API[self.account.flux_api_version]
+        return self._client(ConnectedKubernetesClient, subscription_id, api_version=version)

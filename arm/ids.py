@@ -26,6 +26,7 @@ _IDENTITY_ID = re.compile(
     rf"{_SCOPE}/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/(?P<name>{_NAME})",
     _FLAGS,
 )
+_SEGMENT = re.compile(r"[-\w.()]{1,260}", _FLAGS)
 _GROUP_ID = re.compile(_SCOPE, _FLAGS)
 _SUBSCRIPTION_IN_PATH = re.compile(rf"/subscriptions/{_SUBSCRIPTION}(?:/|$)", _FLAGS)
 
@@ -179,6 +180,15 @@ def subscription_of(path: str) -> str:
     """The subscription id (lower case) in an ARM path or URL, or "" at tenant scope."""
     match = _SUBSCRIPTION_IN_PATH.search(path)
     return match["subscription"].lower() if match else ""
+
+
+def scope_path(text: str) -> str:
+    """A scope that is safe to put into a URL, with one leading slash; raises ``InvalidId``."""
+    path = "/" + text.strip("/")
+    parts = path.split("/")[1:]
+    if not all(_SEGMENT.fullmatch(part) and part.strip(".") for part in parts):
+        raise InvalidId("the text is not a scope")
+    return path
 
 
 def is_pinned(url: str, endpoint: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from arm.base import GatewayBase
+from arm.ids import scope_path
 
 _API = "2022-04-01"
 
@@ -29,7 +30,7 @@ class PermissionOperations(GatewayBase):
         The same path serves every scope, while the SDK knows only two of them.
         """
         url = (
-            f"{self.account.cloud.arm_endpoint}/{scope_id.strip('/')}"
+            f"{self.account.cloud.arm_endpoint}{scope_path(scope_id)}"
             f"/providers/Microsoft.Authorization/permissions?api-version={_API}"
         )
         return [

@@ -292,6 +292,18 @@ def test_a_certificate_that_is_not_trusted(make_account: AccountFactory, wire: W
 # Signing in
 
 
+def test_signing_in_beforehand_leaves_nothing_to_do_later(
+    stranger: Gateway, wire: WireServer
+) -> None:
+    before = wire.tokens_issued
+    assert stranger.sign_in() == wire.url
+    stranger.put_configuration(CONFIGURATION, {}, client_request_id="r")
+    assert wire.tokens_issued == before + 1
+    wire.token = lambda request: Reply(400, {"error": "invalid_client"})
+    stranger.sign_in()
+    assert len(wire.requests) == 1
+
+
 @every_call
 def test_a_refused_token_is_replaced_once(gateway: Gateway, wire: WireServer, name: str) -> None:
     gateway.get_configuration(CONFIGURATION)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from arm import Accepted, Gateway, InvalidId, NotFound, Retryable, UnsafeUrl, allows
+from arm import Accepted, ArmError, Gateway, InvalidId, NotFound, Retryable, UnsafeUrl, allows
 from arm.base import OperationState
 from arm.permissions import Permission
 from tests.arm.wire import (
@@ -271,7 +271,7 @@ def by_path(replies: dict[str, Reply]) -> Callable[[Request], Reply]:
         for end, reply in replies.items():
             if request.path.lower().endswith(end.lower()):
                 return reply
-        return arm_error(404, "ResourceNotFound", f"nothing at {request.path}")
+        return arm_error(404, "InvalidResourceType", f"nothing at {request.path}")
 
     return answer
 
@@ -281,7 +281,7 @@ def test_subscriptions(plain_gateway: Gateway, wire: WireServer) -> None:
     assert plain_gateway.list_subscriptions() == [{"subscriptionId": SUBSCRIPTION}]
 
 
-def test_clusters_of_every_kind(plain_gateway: Gateway, wire: WireServer) -> None:
+def test_clusters_of_every_kind(gateway: Gateway, wire: WireServer) -> None:
     aks = {"id": AKS, "properties": {"futureField": 1}}
     arc = {"id": ARC, "kind": "ProvisionedCluster"}
     other = {"id": AKS.replace("Container", "HybridContainer").replace("managed", "provisioned")}
@@ -292,7 +292,7 @@ def test_clusters_of_every_kind(plain_gateway: Gateway, wire: WireServer) -> Non
             "/resources": Reply(200, {"value": [other]}),
         }
     )
-    assert plain_gateway.list_clusters(SUBSCRIPTION) == [aks, arc, other]
+    assert gateway.list_clusters(SUBSCRIPTION) == [aks, arc, other]
 
 
 def test_a_kind_of_cluster_that_is_not_offered_counts_as_none(
@@ -302,9 +302,19 @@ def test_a_kind_of_cluster_that_is_not_offered_counts_as_none(
     assert plain_gateway.list_clusters(SUBSCRIPTION) == [{"id": AKS}]
 
 
-def test_but_a_refusal_does_not(plain_gateway: Gateway, wire: WireServer) -> None:
-    wire.answer(arm_error(403, "AuthorizationFailed", "no"))
-    with pytest.raises(Exception, match="no"):
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (403, "AuthorizationFailed"),
+        (404, "SubscriptionNotFound"),
+        (400, "NoRegisteredProviderFound"),
+    ],
+)
+def test_but_any_other_failure_does_not(
+    plain_gateway: Gateway, wire: WireServer, status: int, code: str
+) -> None:
+    wire.answer(arm_error(status, code, "Not so."))
+    with pytest.raises(ArmError, match=code):
         plain_gateway.list_clusters(SUBSCRIPTION)
 
 
@@ -346,6 +356,13 @@ def test_permissions_at_any_scope(plain_gateway: Gateway, wire: WireServer, scop
     held = plain_gateway.permissions(scope)
     assert held == [Permission(("*",), ("*/delete",)), Permission(())]
     assert wire.requests[0].path == f"{scope}/providers/Microsoft.Authorization/permissions"
+
+
+@pytest.mark.parametrize("scope", ["", "/subscriptions/../x", "/a?b", "/a/./b", "/a b", "/a//b"])
+def test_a_scope_is_checked_first(plain_gateway: Gateway, wire: WireServer, scope: str) -> None:
+    with pytest.raises(InvalidId):
+        plain_gateway.permissions(scope)
+    assert wire.requests == []
 
 
 def test_wildcards_are_evaluated_here() -> None:
