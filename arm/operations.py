@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from arm.base import TERMINAL, GatewayBase, OperationState
@@ -10,14 +11,17 @@ from arm.scrub import scrub
 
 
 class OperationOperations(GatewayBase):
-    def get_operation(self, url: str) -> OperationState:
+    def get_operation(self, url: str, *, secrets: Iterable[str] = ()) -> OperationState:
         """How the operation behind ``Accepted.operation_url`` stands.
+
+        ``secrets``: what the write held and what must not show in the error that ends it.
 
         Raises ``UnsafeUrl`` when the URL is not on the account's ARM endpoint, and ``NotFound``
         when ARM no longer keeps the operation: then the resource itself is the judge.
         """
         pin(url, self.account.cloud.arm_endpoint)
-        answer = self._send("GET", url)
+        hidden = tuple(secrets)
+        answer = self._send("GET", url, secrets=hidden)
         body = answer.json()
         body = body if isinstance(body, dict) else {}
         status = _status(body, answer.status)
@@ -27,8 +31,8 @@ class OperationOperations(GatewayBase):
             status=status,
             terminal=status.lower() in TERMINAL,
             succeeded=status.lower() == "succeeded",
-            error_code=scrub(str(error.get("code") or "")),
-            error_message=scrub(str(error.get("message") or "")),
+            error_code=scrub(str(error.get("code") or ""), hidden),
+            error_message=scrub(str(error.get("message") or ""), hidden),
             retry_after=answer.retry_after,
         )
 

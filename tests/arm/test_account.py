@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from azure.core import AzureClouds
 from azure.identity import (
@@ -14,9 +12,6 @@ from azure.identity import (
     WorkloadIdentityCredential,
 )
 from azure.mgmt.core.tools import get_arm_endpoints
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from arm import (
     CHINA,
@@ -34,6 +29,7 @@ from arm import (
     credential_for,
     custom,
 )
+from tests.arm.certificate import make_certificate
 from tests.arm.wire import SUBSCRIPTION, TENANT
 
 
@@ -90,35 +86,13 @@ def test_a_custom_cloud_must_be_plain_https(endpoint: str) -> None:
         custom(arm_endpoint="https://localhost", authority=endpoint)
 
 
-def pem() -> bytes:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    name = x509.Name.from_rfc4514_string("CN=fluxgate")
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return private + certificate.public_bytes(serialization.Encoding.PEM)
-
-
 def test_each_way_to_sign_in_has_its_credential(
     monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
     monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", f"{tmp_path}/token")
     kinds: dict[SignIn, type] = {
         ClientSecret("app", "s"): ClientSecretCredential,
-        ClientCertificate("app", pem()): CertificateCredential,
+        ClientCertificate("app", make_certificate()): CertificateCredential,
         WorkloadIdentity("app"): WorkloadIdentityCredential,
         ManagedIdentity(): ManagedIdentityCredential,
         ManagedIdentity("app"): ManagedIdentityCredential,

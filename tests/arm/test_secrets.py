@@ -126,6 +126,14 @@ def test_no_secret_in_the_error_of_a_silence(
     assert "canary" not in shown(caught.value) + everything_logged.text
 
 
+def test_no_secret_in_the_end_of_an_operation(plain_gateway: Gateway, wire: WireServer) -> None:
+    secret = CANARIES["given"]
+    error = {"code": f"Bad {secret}", "message": f"cannot log in with {secret}"}
+    wire.answer(Reply(200, {"status": "Failed", "error": error}))
+    state = plain_gateway.get_operation(f"{wire.url}/operation", secrets=[secret])
+    assert (state.error_code, state.error_message) == ("Bad ***", "cannot log in with ***")
+
+
 def test_no_secret_in_the_logs_of_a_success(
     stranger: Gateway, wire: WireServer, everything_logged: pytest.LogCaptureFixture
 ) -> None:
