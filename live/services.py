@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from live.models import ScopeVersion
 from live.notify import publish
 
-log = logging.getLogger(__name__)
-
 
 def bump(*scopes: str) -> None:
     """Raise the versions of these scopes in the current transaction; ring after commit.
 
-    Call it last in a transaction, so that the rows are locked briefly; always in sorted order,
-    so that two writers never wait for each other in a circle.
+    Call it last in a transaction, so that the rows are locked briefly. They are locked in sorted
+    order, so that two writers never wait for each other in a circle.
     """
+    names = sorted(set(scopes))
+    if not names:
+        return
     now = timezone.now()
-    for scope in sorted(set(scopes)):
-        ScopeVersion.objects.bulk_create(
-            [ScopeVersion(scope=scope, version=0, bumped_at=now)], ignore_conflicts=True
-        )
-        ScopeVersion.objects.filter(scope=scope).update(version=_next(), bumped_at=now)
-    transaction.on_commit(lambda: publish(sorted(set(scopes))))
+    with transaction.atomic(savepoint=False):
+        if len(_locked(names)) < len(names):
+            fresh = [ScopeVersion(scope=name, version=0, bumped_at=now) for name in names]
+            ScopeVersion.objects.bulk_create(fresh, ignore_conflicts=True)
+            _locked(names)
+        ScopeVersion.objects.filter(scope__in=names).update(version=F("version") + 1, bumped_at=now)
+        transaction.on_commit(lambda: publish(names))
 
 
-def _next() -> object:
-    from django.db.models import F
-
-    return F("version") + 1
+def _locked(names: list[str]) -> list[str]:
+    """Those of the scopes that have a row, locked until commit."""
+    rows = ScopeVersion.objects.select_for_update().filter(scope__in=names).order_by("scope")
+    return list(rows.values_list("scope", flat=True))
 
 
 def versions(*scopes: str) -> dict[str, int]:
