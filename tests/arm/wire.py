@@ -146,6 +146,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     wire: ClassVar[WireServer]
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet, or each answer waits 40 ms for an acknowledgement
 
     def answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
