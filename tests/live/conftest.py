@@ -122,11 +122,9 @@ def portal(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Portal]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    options = f"--port {port} --log-level warning --lifespan off".split()
     process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "portal.asgi:application", "--lifespan", "off"]
-        + f"--port {port} --log-level warning".split(),  # noqa: RUF005
-        cwd=ROOT,
-        env=env,
+        [sys.executable, "-m", "uvicorn", "portal.asgi:application", *options], cwd=ROOT, env=env
     )
     base = f"http://127.0.0.1:{port}"
     _wait(lambda: httpx.get(f"{base}/healthz", trust_env=False), httpx.TransportError)
