@@ -27,8 +27,8 @@ def may_act(state: ClusterState, account: tuple[str, str] | None, namespace: str
     if account is None:
         return True
     store = state.store
-    everywhere = store.list(RBAC_GROUP, "ClusterRoleBinding")
-    here = store.list(RBAC_GROUP, "RoleBinding", namespace) if namespace else []
+    everywhere = store.of_kind(RBAC_GROUP, "ClusterRoleBinding")
+    here = store.of_kind(RBAC_GROUP, "RoleBinding", namespace) if namespace else []
     return any(_names(binding, account) for binding in (*everywhere, *here))
 
 

@@ -100,7 +100,7 @@ def uninstall(state: ClusterState) -> None:
             state.store.delete(
                 ObjectKey(group, manifest["kind"], NAMESPACE, manifest["metadata"]["name"])
             )
-    if not any(state.store.list(item.group, item.kind) for item in FLUX_BEFORE_1_23):
+    if not any(state.store.of_kind(item.group, item.kind) for item in FLUX_BEFORE_1_23):
         for item in FLUX_BEFORE_1_23:
             group, kind = "apiextensions.k8s.io", "CustomResourceDefinition"
             state.store.delete(ObjectKey(group, kind, "", f"{item.plural}.{item.group}"))

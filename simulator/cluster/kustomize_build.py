@@ -18,6 +18,7 @@ import yaml
 
 from .artifacts import Workspace
 from .objects import Manifest
+from .old_kubectl import adapt, is_old
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _LONGEST_SECONDS = 60.0
@@ -26,6 +27,11 @@ _AMENDING = ("targetNamespace", "namePrefix", "nameSuffix", "commonMetadata", "p
 _GIVES_OBJECTS = (
     *("resources", "bases", "components", "configMapGenerator", "secretGenerator"),
     *("helmCharts", "generators", "crds"),
+)
+_ESCAPES = {"n": "\n", "t": "\t"}
+# Releases of kustomize differ in how they say that a listed file is not there.
+_NOT_OPENED = re.compile(
+    r"(accumulating resources from '[^']+'): evalsymlink failure on '([^']+)' : lstat [^']+'"
 )
 # Stands for the directory of an artifact in a cached message.
 ROOT = "\0root"
@@ -88,7 +94,7 @@ def _build(workspace: Workspace, artifact: Path, path: str, amendments: Manifest
         text = f"stat {ROOT}/{inner}: no such file or directory"
         raise BuildError(f"kustomization path not found: {text}", path_missing=True)
     existing = kustomization_file(folder)
-    if existing and not amendments:
+    if existing and not amendments and not _kubectl_is_old():
         if not _gives_objects(existing):
             return []
         return _kustomize(folder, artifact)
@@ -99,10 +105,18 @@ def _build(workspace: Workspace, artifact: Path, path: str, amendments: Manifest
         written = existing.name if existing else FILE_NAMES[0]
         document = _read(existing) if existing else {"resources": _found_files(target, copy)}
         _amend(document, amendments)
-        if not any(document.get(name) for name in _GIVES_OBJECTS):
+        if document and not any(document.get(name) for name in _GIVES_OBJECTS):
             return []
-        (target / written).write_text(yaml.safe_dump(document), encoding="utf-8")
+        if amendments or not existing:
+            (target / written).write_text(yaml.safe_dump(document), encoding="utf-8")
+        if _kubectl_is_old():
+            adapt(copy)
         return _kustomize(target, copy)
+
+
+def _kubectl_is_old() -> bool:
+    program = shutil.which("kubectl")
+    return program is not None and is_old(program)
 
 
 def kustomization_file(folder: Path) -> Path | None:
@@ -236,11 +250,17 @@ def _kustomize(folder: Path, root: Path) -> list[Manifest]:
 
 
 def _message(stderr: str, folder: Path, root: Path) -> str:
-    lines = [line for line in stderr.strip().splitlines() if not line.startswith("# Warning")]
+    """Take kustomize's complaint out of what kubectl prints, whichever kubectl it is."""
+    text = stderr.strip()
+    logged = re.search(r'"command failed" err="(.*)"$', text, re.DOTALL)
+    if logged:
+        text = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), logged[1])
+    lines = [line for line in text.splitlines() if not line.startswith("# Warning")]
     text = "\n".join(lines).removeprefix("error: ").removeprefix("Error: ")
     text = text.replace(str(root.resolve()), ROOT).replace(str(root), ROOT)
-    missing = re.search(r"open (\S+?): no such file or directory", text)
-    if missing and "evalsymlink" not in text and missing[1].startswith(ROOT):
+    text = _NOT_OPENED.sub(r"\1: open \2: no such file or directory'", text)
+    missing = re.search(r"(?:open|lstat) (\S+?): no such file or directory", text)
+    if missing and "accumulation err" not in text and missing[1].startswith(ROOT):
         text = _missing_file(missing[1], str(folder.relative_to(root)))
     return text
 

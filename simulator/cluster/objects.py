@@ -99,7 +99,7 @@ class ObjectStore:
     def registry(self) -> ResourceRegistry:
         if self._registry is None:
             kind = "CustomResourceDefinition"
-            self._registry = ResourceRegistry(self.list("apiextensions.k8s.io", kind))
+            self._registry = ResourceRegistry(self.of_kind("apiextensions.k8s.io", kind))
         return self._registry
 
     def get(self, key: ObjectKey) -> Manifest | None:
@@ -108,7 +108,7 @@ class ObjectStore:
     def all(self) -> list[Manifest]:
         return list(self._objects.values())
 
-    def list(self, group: str, kind: str, namespace: str | None = None) -> list[Manifest]:
+    def of_kind(self, group: str, kind: str, namespace: str | None = None) -> list[Manifest]:
         """Return the objects of a kind by namespace and name; None means every namespace."""
         found = [
             (key, manifest)

@@ -168,14 +168,14 @@ def _store(state: ClusterState, key: ObjectKey, found: Found, folder: Path | Non
 def wake_users(state: ClusterState, source: ObjectKey) -> None:
     """Start those that use a source, as controllers do when its revision changes."""
     for group, kind in ((KUSTOMIZE_GROUP, "Kustomization"), (SOURCE_GROUP, "HelmChart")):
-        for user in state.store.list(group, kind):
+        for user in state.store.of_kind(group, kind):
             ref = user["spec"].get("sourceRef") or {}
             namespace = ref.get("namespace") or user["metadata"]["namespace"]
             if (ref.get("kind"), namespace, ref.get("name")) == source[1:]:
                 state.wake(key_of(user))
     if source.kind == "HelmChart":
         chart = f"{source.namespace}/{source.name}"
-        for release in state.store.list(HELM_GROUP, "HelmRelease"):
+        for release in state.store.of_kind(HELM_GROUP, "HelmRelease"):
             if (release.get("status") or {}).get("helmChart") == chart:
                 state.wake(key_of(release))
 

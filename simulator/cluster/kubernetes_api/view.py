@@ -16,7 +16,7 @@ def objects_of(
     state: ClusterState, resource: Resource, version: str, namespace: str | None
 ) -> list[Manifest]:
     """Return the objects of a kind, in the version that was asked for."""
-    found = state.store.list(resource.group, resource.kind, namespace)
+    found = state.store.of_kind(resource.group, resource.kind, namespace)
     if resource.kind == "Event":
         found = [item for item in state.events if _within(item, namespace)]
     if resource.kind in _DERIVED:
