@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from ssl import SSLCertVerificationError
 from time import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from arm.scrub import scrub
 
@@ -168,7 +170,8 @@ def translate(error: Exception, *, writing: bool = False, secrets: Iterable[str]
             secrets=secrets,
         )
     if isinstance(error, ServiceRequestError):
-        return unanswered("Unreachable", scrub(str(error), secrets), writing=False)
+        doubt = writing and not _was_never_sent(error)
+        return unanswered("Unreachable", scrub(str(error), secrets), writing=doubt)
     if isinstance(error, AzureError | OSError):
         return unanswered("TransportFailed", scrub(str(error), secrets), writing=writing)
     # Anything else is a fault of ours: its type is told, its text may hold what was sent.
@@ -277,6 +280,19 @@ def _is_from_arm(response: Any) -> bool:
     """Whether an authentication error is ARM's 401 rather than a failure to get a token."""
     url = getattr(getattr(response, "request", None), "url", "")
     return "/oauth2/" not in url and bool(url)
+
+
+def _was_never_sent(error: object) -> bool:
+    """Whether the failure, somewhere inside, is one of making the connection at all.
+
+    The SDK puts every connection error that it cannot place among those of unsent requests; in case
+    of doubt the write may have arrived.
+    """
+    if isinstance(error, NewConnectionError | ConnectTimeoutError | SSLCertVerificationError):
+        return True
+    inner = (getattr(error, name, None) for name in ("inner_exception", "reason"))
+    wrapped = (arg for arg in getattr(error, "args", ()) if isinstance(arg, BaseException))
+    return any(_was_never_sent(it) for it in (*inner, *wrapped) if it is not None)
 
 
 def _text(response: Any) -> str:
