@@ -6,3 +6,12 @@ from django.apps import AppConfig
 class ConfigurationsConfig(AppConfig):
     name = "configurations"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Make the kind known to the engine, and the close watch to its sweep."""
+        from changes import kinds, sweeping
+        from configurations.kind import FluxConfigurationKind
+        from configurations.observe import observe_due
+
+        kinds.register(FluxConfigurationKind())
+        sweeping.register(observe_due)

@@ -30,11 +30,16 @@ class Configuration(models.Model):
     # Desired: properties of the last body that the portal wrote, secrets as version marks.
     desired = models.JSONField(null=True, blank=True)
     desired_change_id = models.BigIntegerField(null=True, blank=True)
+    # Made elsewhere: Azure may hold secrets that we do not know and that a PUT would wipe, so
+    # the portal only ever patches it.
+    adopted = models.BooleanField(default=True)
     # Observed: properties as ARM sent them, without `statuses`, which are rows of their own.
     observed = models.JSONField(default=dict)
     observed_digest = models.CharField(max_length=64, blank=True)
     observed_at = models.DateTimeField(null=True, blank=True)
     observed_via = models.CharField(max_length=20, blank=True)  # graph, list, get
+    # When `statuses` and every field were read: Resource Graph brings neither.
+    read_at = models.DateTimeField(null=True, blank=True)
     system_data = models.JSONField(default=dict)
     # Lean columns for lists, copied from the observed value.
     namespace = models.CharField(max_length=253, blank=True)

@@ -1,0 +1,60 @@
+"""The blast radius of a Flux configuration's change, in numbers."""
+
+from __future__ import annotations
+
+from django.db.models import Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from changes.content import targets_of
+from changes.kinds import Fact
+from changes.models import Change
+from configurations.models import Configuration
+from configurations.reading import kustomizations_of
+from configurations.risks import bodies, own_step
+from configurations.specification.wire import normalised
+
+
+def facts_of(change: Change) -> list[Fact]:
+    """Clusters, kustomizations touched, objects reported now, objects that would go. One query."""
+    targets = targets_of(change.content)
+    now_applied = (
+        Configuration.objects.filter(
+            arm_id__in=[it.resource_id for it in targets], gone_at=None
+        ).aggregate(found=Sum("object_count"))["found"]
+        or 0
+    )
+    touched: set[str] = set()
+    all_pruned = bool(targets)
+    for target in targets:
+        step = own_step(target)
+        if step is None:
+            continue
+        before, after = bodies(step)
+        old = kustomizations_of(normalised(before)) if before else {}
+        new = kustomizations_of(normalised(after)) if after else {}
+        touched |= {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+        all_pruned = all_pruned and after is None and any(it.get("prune") for it in old.values())
+    facts = [
+        Fact(
+            value=str(len(targets)), text=ngettext("cluster", "clusters", len(targets))
+        ),
+        Fact(
+            value=str(len(touched)),
+            text=ngettext("kustomization touched", "kustomizations touched", len(touched)),
+        ),
+        Fact(
+            value=str(now_applied),
+            text=ngettext("object reported now", "objects reported now", now_applied),
+        ),
+    ]
+    if change.verb == Change.Verb.DELETE:
+        facts.append(
+            Fact(
+                value=str(now_applied) if all_pruned else "0",
+                text=_("and what they deployed would be deleted") if all_pruned
+                else _("objects would be deleted"),
+                tone="bad" if all_pruned else "",
+            )
+        )
+    return facts

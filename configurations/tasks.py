@@ -1,0 +1,19 @@
+"""What workers do for this app; ids only, the database says the rest."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from configurations import observe
+
+
+@shared_task(ignore_result=True)
+def observe_due() -> None:
+    """What beat asks for every second: read what is watched and due."""
+    observe.observe_due()
+
+
+@shared_task(ignore_result=True)
+def observe_one(configuration_id: int) -> None:
+    """Read one configuration from Azure."""
+    observe.observe_one(configuration_id)
