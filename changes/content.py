@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from changes.kinds import Step, Target
@@ -114,7 +114,7 @@ def secret_versions_in(targets: Sequence[Target]) -> list[str]:
 
 def _secrets(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
-        if set(value) == {"$secret"}:
+        if _is_secret(value):
             yield str(value["$secret"])
         else:
             for item in value.values():
@@ -122,3 +122,22 @@ def _secrets(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _secrets(item)
+
+
+def readable(step: Step) -> Step:
+    """The step without its secrets: what a read of the resource can be compared with."""
+    return replace(step, body=_without_secrets(step.body))
+
+
+def _without_secrets(value: Any) -> Any:
+    """Also without the containers that held nothing else."""
+    if isinstance(value, Mapping):
+        kept = {key: _without_secrets(item) for key, item in value.items() if not _is_secret(item)}
+        return {key: item for key, item in kept.items() if item != {} or value[key] == {}}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(item) for item in value]
+    return value
+
+
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"$secret"}

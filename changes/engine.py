@@ -17,7 +17,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from changes.claim import Lease, LeaseLost, claim
-from changes.content import step_at
+from changes.content import readable, step_at
 from changes.crash_points import crash_point
 from changes.errors import WriteProblem
 from changes.kinds import Kind, Live, Polled, Sent, Step, kind_named
@@ -88,13 +88,27 @@ def _begin(lease: Lease, kind: Kind, step: Step) -> float | None:
     refuse_unapproved(lease.operation.change, lease.operation)
     live = kind.read(lease.operation, step)
     if kind.is_desired(step, live):
-        crash_point("before_finish")
-        record_succeeded(lease, kind, step, note="already_so")
-        return None
-    if live.digest != step.base_digest:
+        outcome = _judge(kind, step, live)
+        if not outcome.terminal:
+            return let_go(lease, NEIGHBOUR_SECONDS)
+        if outcome.succeeded:
+            crash_point("before_finish")
+            record_succeeded(lease, kind, step, note="already_so")
+            return None
+        return _send(lease, kind, step)  # as wanted, but it failed: this is the second try
+    if live.digest != step.base_digest and not _looks_sent(lease.operation, kind, step, live):
         record_failed(lease, kind, step, Problem.BASE_MOVED, live=live)
         return None
     return _send(lease, kind, step)
+
+
+def _looks_sent(operation: Operation, kind: Kind, step: Step, live: Live) -> bool:
+    """Whether an earlier try of this operation left what can be read as wanted.
+
+    Secrets cannot be read back, so such a write is never known to be there; sending the whole
+    approved body once more is right.
+    """
+    return operation.attempt > 0 and kind.is_desired(readable(step), live)
 
 
 def _recover(lease: Lease, kind: Kind, step: Step) -> float | None:
@@ -106,7 +120,7 @@ def _recover(lease: Lease, kind: Kind, step: Step) -> float | None:
         return record_accepted(lease, kind, step, sent, note="adopted", verify=True)
     if live.resource is not None and not kind.settled(step, live).terminal:
         return record_not_yet(lease, None)
-    if live.digest != step.base_digest:
+    if live.digest != step.base_digest and not _looks_sent(lease.operation, kind, step, live):
         record_failed(lease, kind, step, Problem.BASE_MOVED, live=live)
         return None
     return _send(lease, kind, step, verify=True)
@@ -190,7 +204,7 @@ def _ended(lease: Lease, kind: Kind, step: Step, polled: Polled, live: Live | No
         return None
     if operation.verify and live is None:
         live = kind.read(operation, step)
-    if live is not None and not kind.is_desired(step, live):
+    if live is not None and not kind.is_desired(readable(step), live):
         if operation.note == "reapplied":
             record_failed(lease, kind, step, Problem.BASE_MOVED, live=live)
             return None

@@ -20,13 +20,13 @@ def change_event(
     targets = list(
         ChangeTarget.objects.filter(change=change)
         .order_by()
-        .values("cluster_id", "configuration_id", "environment_id")
+        .values_list("cluster_id", "configuration_id", "environment_id")
         .distinct()[:2000]
     )
-
-    def shared(field: str) -> int | None:
-        found = {target[field] for target in targets}
-        return found.pop() if len(found) == 1 else None
+    shared = [
+        found.pop() if len(found) == 1 else None for found in map(set, zip(*targets, strict=True))
+    ]
+    cluster_id, configuration_id, environment_id = shared or (None, None, None)
 
     record(
         action=action,
@@ -34,9 +34,9 @@ def change_event(
         object_type="change",
         object_id=change.pk,
         object_name=f"#{change.pk} {change.title}",
-        environment_id=shared("environment_id"),
-        cluster_id=shared("cluster_id"),
-        configuration_id=shared("configuration_id"),
+        environment_id=environment_id,
+        cluster_id=cluster_id,
+        configuration_id=configuration_id,
         change_id=change.pk,
         reason=reason,
         digest=change.digest,

@@ -55,7 +55,7 @@ def ring(operation_id: int, *, countdown: float = 0.0) -> bool:
     if countdown > LONGEST_COUNTDOWN or time.monotonic() < _quiet_until:
         return False
     try:
-        operation_advance.apply_async((operation_id,), countdown=countdown or None, retry=False)
+        operation_advance.apply_async((operation_id,), countdown=countdown, retry=False)
     except Exception as problem:  # whatever the broker's client raises: the sweep finds the work
         _quiet_until = time.monotonic() + QUIET_SECONDS
         log.warning("The broker does not take messages (%s); the sweep goes on.", problem)

@@ -242,7 +242,7 @@ def poll_delay(since: timedelta, retry_after: float | None) -> float:
 
 
 def _locked(lease: Lease) -> Change:
-    change = Change.objects.select_for_update().get(pk=lease.operation.change_id)
+    change: Change = Change.objects.select_for_update().get(pk=lease.operation.change_id)
     lease.operation.change = change
     return change
 

@@ -103,7 +103,7 @@ def change_withdraw(*, actor: User, change: Change, reason: str) -> Change:
 
 
 def _locked_for_revision(change: Change, author: User) -> Change:
-    locked = Change.objects.select_for_update().get(pk=change.pk)
+    locked: Change = Change.objects.select_for_update().get(pk=change.pk)
     if locked.author_id != author.pk:
         raise ChangeRefused(_("Only its author may revise a change."), code="not_revisable")
     if locked.state not in REVISABLE:
@@ -120,7 +120,7 @@ def _new(
     author: User, kind: str, verb: str, title: str, reason: str, content: Content, policy: Policy
 ) -> Change:
     now = timezone.now()
-    return Change.objects.create(
+    change: Change = Change.objects.create(
         kind=kind,
         verb=verb,
         title=title,
@@ -135,6 +135,7 @@ def _new(
         expires_at=now + policy.review_time,
         moved_at=now,
     )
+    return change
 
 
 def revise(change: Change, content: Content, policy: Policy, **values: str) -> None:

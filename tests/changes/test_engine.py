@@ -383,6 +383,35 @@ def test_an_answer_that_was_lost(
     assert fresh(operation).note == ("adopted" if arrived else "")
 
 
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_lost_answer_to_a_write_with_a_secret(
+    author: User, approver: User, environment: Environment, journal: JournalKind, arrived: bool
+) -> None:
+    """Nobody can read the secret back: the approved body is sent once more."""
+    body = {"size": 1, "protected": {"key": {"$secret": "8"}}}
+    change = approve(approver, submit(author, target(environment, step(body=body))))
+    journal.fail_next(
+        "send", problem="unreachable", retry=True, outcome_unknown=True, after=arrived
+    )
+    run(change)
+    assert change.state == "applied"
+    assert [w["body"] for w in journal.writes()] == [body] * (2 if arrived else 1)
+
+
+def test_a_retry_of_a_write_that_azure_failed_sends_again(
+    change: Change, operation: Operation, author: User, journal: JournalKind
+) -> None:
+    """The resource reads as wanted, and yet its last operation failed."""
+    advance(operation.pk)
+    journal.fail_next("poll", terminal=True, succeeded=False, code="Timeout")
+    run(change)
+    assert change.state == "failed"
+    journal.fail_next("settled", terminal=True, succeeded=False)
+    operation_retry(actor=author, operation=fresh(operation))
+    run(change)
+    assert (change.state, len(journal.writes())) == ("applied", 2)
+
+
 def test_a_lost_answer_and_then_a_foreign_write(
     change: Change, operation: Operation, journal: JournalKind
 ) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 from django.utils import timezone
 
 from access.models import Environment, User
-from changes.content import digest_of
+from changes.content import digest_of, readable
 from changes.errors import WriteProblem
 from changes.kinds import Fact, Kind, Live, Polled, Risk, Sent, Step, Target, register
 from changes.models import Change, Operation, Problem
@@ -128,9 +128,14 @@ class JournalKind(Kind):
         return Live(resource=resource, digest=base_digest(resource))
 
     def is_desired(self, step: Step, live: Live) -> bool:
+        if secret_versions_in_step(step):  # what cannot be read back is never known to be there
+            return False
         return live.resource == step.body
 
     def settled(self, step: Step, live: Live) -> Polled:
+        fault = self._fault("settled")
+        if fault:
+            return Polled(**fault)
         with self.store() as store:
             row = store.execute(
                 "SELECT ready_at FROM resources WHERE id=?", [step.resource_id]
@@ -167,7 +172,11 @@ class JournalKind(Kind):
             if step.body is not None:
                 store.execute(
                     "INSERT INTO resources VALUES (?,?,?)",
-                    [step.resource_id, json.dumps(step.body), time.time() + self.seconds],
+                    [
+                        step.resource_id,
+                        json.dumps(readable(step).body),
+                        time.time() + self.seconds,
+                    ],
                 )
             store.execute("COMMIT")
 
@@ -193,6 +202,11 @@ class JournalKind(Kind):
 
     def finished(self, operation: Operation, step: Step) -> None:
         self.heard.append(("finished", operation.pk))
+
+
+def secret_versions_in_step(step: Step) -> bool:
+    """Whether the body refers to a secret."""
+    return readable(step) != step
 
 
 JOURNAL = JournalKind()
