@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("access.urls")),
 ]
 
-handler403 = "portal.views.forbidden"
-handler404 = "portal.views.not_found"
-handler500 = "portal.views.server_error"
+handler400 = "portal.errors.bad_request"
+handler403 = "portal.errors.forbidden"
+handler404 = "portal.errors.not_found"
+handler500 = "portal.errors.server_error"

@@ -1,27 +1,24 @@
-"""The overview page, the choice of language and the error pages."""
+"""The overview page and the choice of language."""
 
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.views.i18n import set_language as set_language_view
+
+from live.pages import render_page
+from portal.overview import Overview
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "portal/overview.html")
+    """The fleet: what needs you, what is wrong and why, then everything else."""
+    return render_page(
+        request,
+        "portal/overview.html",
+        lambda: {"fleet": Overview(request.user)},  # type: ignore[arg-type]
+        parts=("overview",),
+        scopes=("configurations", "clusters", "changes", "connections"),
+    )
 
 
 set_language = login_not_required(set_language_view)
-
-
-def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return HttpResponse("forbidden", status=403)
-
-
-def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return HttpResponse("not found", status=404)
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("error", status=500)

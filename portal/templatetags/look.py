@@ -24,6 +24,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
+from changes.models import Problem
 from live import page
 
 register = template.Library()
@@ -160,6 +161,18 @@ def operation_state(value: str, pill: bool = False, quiet: bool = False) -> Safe
 def connectivity(value: str, pill: bool = False, quiet: bool = False) -> SafeString:
     """Arc's connectivity of a cluster."""
     return state_html(CONNECTIVITY.get(str(value)) or _unknown(value), pill=pill, quiet=quiet)
+
+
+@register.simple_tag
+def connectivity_word(value: str) -> str:
+    """The word alone, where the icon stands elsewhere in the line."""
+    return str((CONNECTIVITY.get(str(value)) or _unknown(value)).word)
+
+
+@register.simple_tag
+def problem_word(value: str) -> str:
+    """A named problem in words (changes.models.Problem)."""
+    return str(Problem(value).label) if value in Problem.values else str(value)
 
 
 @register.simple_tag
