@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import atexit
 import ipaddress
+import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connections
 from django.test import Client
 
 from access.models import Environment, Role, User
 
 
 def pytest_configure() -> None:
-    """Hash passwords quickly: tests check who may sign in, not how slow guessing is."""
+    """Hash passwords quickly: tests check who may sign in, not how slow guessing is.
+
+    SQLite gets a file, in memory where the system has such a folder: its shared in-memory mode
+    answers two threads with "table is locked" where a file lets the second one wait.
+    """
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    database = connections.databases["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        memory = Path("/dev/shm")
+        folder = tempfile.mkdtemp(prefix="fluxgate-", dir=memory if memory.is_dir() else None)
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        database["TEST"]["NAME"] = str(Path(folder) / "test.sqlite3")
 
 
 # --- No network but loopback ----------------------------------------------------------------
@@ -74,7 +89,6 @@ def flush_may_empty_the_history() -> Iterator[None]:
     While a test runs they are in force, as in production.
     """
     from django.core.management.commands.flush import Command
-    from django.db import connections
 
     from audit import triggers
 
