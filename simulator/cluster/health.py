@@ -49,7 +49,8 @@ def _flux_health(manifest: Manifest) -> str:
 
 def is_static(manifest: Manifest) -> bool:
     """Tell whether an object is never reconciled: an OCI HelmRepository gets no conditions."""
-    return manifest["kind"] == "HelmRepository" and bool(manifest["spec"].get("type") == "oci")
+    spec = manifest.get("spec") or {}
+    return manifest.get("kind") == "HelmRepository" and bool(spec.get("type") == "oci")
 
 
 def describe(states: Iterable[tuple[ObjectKey, str]]) -> str:

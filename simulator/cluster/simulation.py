@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from . import extension
 from .agent import apply_configuration, config_key, remove_configuration
 from .artifacts import Workspace
+from .health import is_static
 from .helm_release import reconcile_release
 from .helm_source import look_at_chart, look_at_index
 from .kubernetes_api import kubernetes_app
@@ -197,6 +198,8 @@ class ClusterSimulation:
             case group, "GitRepository" if group == SOURCE_GROUP:
                 return reconcile_source(state, key, look_at_git)
             case group, "HelmRepository" if group == SOURCE_GROUP:
+                if is_static(state.store.get(key) or {}):
+                    return None
                 return reconcile_source(state, key, look_at_index)
             case group, "HelmChart" if group == SOURCE_GROUP:
                 return reconcile_source(state, key, look_at_chart, "BuildFailed")

@@ -94,13 +94,17 @@ def test_an_empty_repository(bench: Bench, repository: Repository) -> None:
         (URL, f"unable to clone '{URL}': repository not found: Not Found"),
         (
             "https://github.com/team/absent",
-            "unable to clone 'https://github.com/team/absent': authentication required: "
-            "Repository not found.",
+            (
+                "unable to clone 'https://github.com/team/absent': authentication required: "
+                "Repository not found."
+            ),
         ),
         (
             "git@git.example.com:team/absent",
-            "unable to clone: repository not found: git repository: "
-            "'ssh://git@git.example.com/team/absent'",
+            (
+                "unable to clone: repository not found: git repository: "
+                "'ssh://git@git.example.com/team/absent'"
+            ),
         ),
     ],
 )

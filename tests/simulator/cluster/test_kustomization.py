@@ -162,16 +162,24 @@ def test_kustomize_really_builds(bench: Bench, repository: Repository) -> None:
     ("manifest", "message"),
     [
         (
-            "apiVersion: helm.toolkit.fluxcd.io/v2beta1\nkind: HelmRelease\n"
-            "metadata: {name: x, namespace: team}\nspec: {}\n",
-            'HelmRelease/team/x dry-run failed: no matches for kind "HelmRelease" in version '
-            '"helm.toolkit.fluxcd.io/v2beta1"',
+            (
+                "apiVersion: helm.toolkit.fluxcd.io/v2beta1\nkind: HelmRelease\n"
+                "metadata: {name: x, namespace: team}\nspec: {}\n"
+            ),
+            (
+                'HelmRelease/team/x dry-run failed: no matches for kind "HelmRelease" in version '
+                '"helm.toolkit.fluxcd.io/v2beta1"'
+            ),
         ),
         (
-            "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\n"
-            "metadata: {name: x, namespace: team}\nspec: {}\n",
-            "PodDisruptionBudget/team/x dry-run failed: no matches for kind "
-            '"PodDisruptionBudget" in version "policy/v1beta1"',
+            (
+                "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\n"
+                "metadata: {name: x, namespace: team}\nspec: {}\n"
+            ),
+            (
+                "PodDisruptionBudget/team/x dry-run failed: no matches for kind "
+                '"PodDisruptionBudget" in version "policy/v1beta1"'
+            ),
         ),
         (
             config_map(namespace="elsewhere"),
@@ -179,8 +187,10 @@ def test_kustomize_really_builds(bench: Bench, repository: Repository) -> None:
         ),
         (
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n",
-            "ConfigMap/settings namespace not specified: the server could not find the "
-            "requested resource",
+            (
+                "ConfigMap/settings namespace not specified: the server could not find the "
+                "requested resource"
+            ),
         ),
     ],
 )
@@ -287,8 +297,10 @@ def test_a_dependency_that_does_not_exist(bench: Bench, repository: Repository) 
     assert bench.ready("config-app") == (
         "False",
         "DependencyNotReady",
-        "dependency 'team/config-ghost' not found: kustomizations.kustomize.toolkit.fluxcd.io "
-        '"config-ghost" not found',
+        (
+            "dependency 'team/config-ghost' not found: kustomizations.kustomize.toolkit.fluxcd.io "
+            '"config-ghost" not found'
+        ),
     )
     assert bench.compliance() == "Non-Compliant"
     bench.put({"app": {"path": "app"}})
@@ -422,8 +434,10 @@ def test_post_build_variables(bench: Bench, repository: Repository) -> None:
     assert bench.ready("config-app") == (
         "False",
         "BuildFailed",
-        "post build failed for 'ConfigMap.v1.[noGrp]/a': substitute from 'ConfigMap/variables' "
-        'error: configmaps "variables" not found',
+        (
+            "post build failed for 'ConfigMap.v1.[noGrp]/a': substitute from 'ConfigMap/variables' "
+            'error: configmaps "variables" not found'
+        ),
     )
     bench.put(
         {
