@@ -8,7 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from azure.core.exceptions import DecodeError, DeserializationError, HttpResponseError
+from azure.core.exceptions import (
+    AzureError,
+    DecodeError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
@@ -157,16 +162,14 @@ class GatewayBase:
 
     def _read(self, response: Any, writing: bool) -> Answer:
         headers = {name.lower(): value for name, value in response.headers.items()}
-        answer = Answer(response.status_code, headers, response.text())
         try:
+            answer = Answer(response.status_code, headers, response.text())
             answer.json()
-        except ValueError:
-            readable = False
+        except (AzureError, ValueError):
+            pass
         else:
-            readable = True
-        if not readable:
-            raise unanswered("InvalidResponse", "The answer is not JSON.", writing=writing)
-        return answer
+            return answer
+        raise unanswered("InvalidResponse", "The answer is not JSON.", writing=writing)
 
     def _write(self, operation: Callable[..., Any], **call: Any) -> Accepted:
         """Run an SDK operation that alters something, without waiting for its end."""
@@ -247,9 +250,8 @@ def _is_the_sdks_alone(error: Exception, seen: list[Any]) -> bool:
     Its models know fewer fields, forms and status codes than ARM has. A body that broke off or is
     no JSON (``DecodeError``) is another matter.
     """
-    puzzled = isinstance(error, HttpResponseError | DeserializationError)
-    succeeded = bool(seen) and 200 <= seen[-1].status_code < 300
-    return puzzled and succeeded and not isinstance(error, DecodeError)
+    lost = isinstance(error, ArmError | DecodeError | ServiceRequestError | ServiceResponseError)
+    return not lost and bool(seen) and 200 <= seen[-1].status_code < 300
 
 
 def _raw_client(
