@@ -14,7 +14,13 @@ Kind = Literal[
     "status", "reset_before", "reset_after", "hang", "stuck", "fail_operation", "expired_token"
 ]
 KINDS = (
-    "status", "reset_before", "reset_after", "hang", "stuck", "fail_operation", "expired_token"
+    "status",
+    "reset_before",
+    "reset_after",
+    "hang",
+    "stuck",
+    "fail_operation",
+    "expired_token",
 )
 
 

@@ -53,8 +53,7 @@ class Request:
         except ValueError as error:
             raise bad_request(
                 "InvalidRequestContent",
-                "The request content was invalid and could not be deserialized: "
-                f"'{error}'.",
+                f"The request content was invalid and could not be deserialized: '{error}'.",
             ) from error
 
 

@@ -57,8 +57,7 @@ class SimulatorAdapter(BaseAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        """Send a request. Raises ``requests.ConnectionError`` and ``ReadTimeout`` as a socket would.
-        """
+        """Send a request. Raises ``requests.ConnectionError`` and ``ReadTimeout`` as a socket would."""
         read_timeout = timeout[1] if isinstance(timeout, tuple) else timeout
         seconds = getattr(read_timeout, "read_timeout", read_timeout)
         call = asyncio.run_coroutine_threadsafe(self._call(request), self._loop)
@@ -107,8 +106,9 @@ class SimulatorAdapter(BaseAdapter):
 
 def _scope(request: requests.PreparedRequest, reset: Any) -> Scope:
     url = urlsplit(str(request.url))
-    headers = [(name.lower().encode(), str(value).encode()) for name, value in
-               request.headers.items()]
+    headers = [
+        (name.lower().encode(), str(value).encode()) for name, value in request.headers.items()
+    ]
     headers.append((b"host", url.netloc.encode()))
     return {
         "type": "http",
@@ -142,7 +142,10 @@ def _response(
     response.status_code = status
     response.headers = CaseInsensitiveDict(text_headers)
     response.raw = HTTPResponse(
-        io.BytesIO(body), headers=text_headers, status=status, preload_content=False,
+        io.BytesIO(body),
+        headers=text_headers,
+        status=status,
+        preload_content=False,
         original_response=None,
     )
     response.url = str(request.url)

@@ -172,4 +172,3 @@ def _write(path: Path, content: Document) -> None:
     with os.fdopen(descriptor, "w") as file:
         json.dump(content, file, indent=1)
     unfinished.replace(path)
-

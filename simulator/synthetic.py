@@ -73,8 +73,9 @@ def observed(
         own = state if last or state != "Non-Compliant" else "Compliant"
         reason, message = _verdict(own, name, namespace, revision)
         statuses.append(
-            _status(f"{name}-{kustomization}", namespace, "Kustomization", own, reason, message,
-                    time)
+            _status(
+                f"{name}-{kustomization}", namespace, "Kustomization", own, reason, message, time
+            )
         )
     return {
         "complianceState": state,

@@ -15,7 +15,10 @@ RATES = {"reads": (250, 25.0), "writes": (200, 10.0), "deletes": (200, 10.0)}
 GRAPH_QUERIES, GRAPH_WINDOW = 15, timedelta(seconds=5)
 
 KIND_OF_METHOD = {
-    "GET": "reads", "HEAD": "reads", "OPTIONS": "reads", "DELETE": "deletes",
+    "GET": "reads",
+    "HEAD": "reads",
+    "OPTIONS": "reads",
+    "DELETE": "deletes",
 }
 
 

@@ -16,6 +16,7 @@ class ArmError(Exception):
         *,
         target: str | None = None,
         headers: dict[str, str] | None = None,
+        details: list[dict[str, str]] | None = None,
     ) -> None:
         super().__init__(f"({code}) {message}")
         self.status = status
@@ -23,11 +24,14 @@ class ArmError(Exception):
         self.message = message
         self.target = target
         self.headers = headers or {}
+        self.details = details
 
     def answer(self) -> Answer:
         error: dict[str, object] = {"code": self.code, "message": self.message}
         if self.target is not None:
             error["target"] = self.target
+        if self.details is not None:
+            error["details"] = self.details
         headers = {"x-ms-failure-cause": "gateway", **self.headers}
         return Answer(self.status, {"error": error}, headers)
 

@@ -29,8 +29,17 @@ TYPE = "microsoft.kubernetesconfiguration/extensions"
 FLUX = "microsoft.flux"
 FLUX_VERSIONS = ("1.22.3", "1.23.2", "1.24.0", "1.24.1")
 LATEST = FLUX_VERSIONS[-1]
-_MEMBERS = {"properties", "identity", "plan", "managedBy", "id", "name", "type", "systemData",
-            "location"}
+_MEMBERS = {
+    "properties",
+    "identity",
+    "plan",
+    "managedBy",
+    "id",
+    "name",
+    "type",
+    "systemData",
+    "location",
+}
 _PATCH_MEMBERS = {"properties", "id", "name", "type", "systemData"}
 
 _SERVICE_PRINCIPAL_CLUSTER = {
@@ -150,8 +159,13 @@ class Extensions:
         system_data = stamped(self._sim, request, current)
         resource = self._sim.store.put(
             self._resource(
-                cluster, key, current, full, system_data,
-                identity=identity, kind="Updating" if current else "Creating",
+                cluster,
+                key,
+                current,
+                full,
+                system_data,
+                identity=identity,
+                kind="Updating" if current else "Creating",
             )
         )
         return self._accepted(
@@ -178,8 +192,13 @@ class Extensions:
         self._check(full, cluster, current.id, current)
         resource = self._sim.store.put(
             self._resource(
-                cluster, current.id, current, full, stamped(self._sim, request, current),
-                identity=current.document.get("identity"), kind="Updating",
+                cluster,
+                current.id,
+                current,
+                full,
+                stamped(self._sim, request, current),
+                identity=current.document.get("identity"),
+                kind="Updating",
             )
         )
         return self._accepted(request, resource, "Updating", 202)
@@ -194,13 +213,20 @@ class Extensions:
         self._refuse_during_operation(current)
         self._sim.store.put(current.with_properties(provisioningState="Deleting"))
         operation = self._start(request, current.key, "Deleting")
-        return accepted(request, operation, current.id, status=202, body=None,
-                        retry_after=self._sim.retry_after)
+        return accepted(
+            request, operation, current.id, status=202, body=None, retry_after=self._sim.retry_after
+        )
 
     def _accepted(self, request: Request, resource: Resource, kind: str, status: int) -> Answer:
         operation = self._start(request, resource.key, kind)
-        return accepted(request, operation, resource.id, status=status,
-                        body=self.render(resource, request), retry_after=self._sim.retry_after)
+        return accepted(
+            request,
+            operation,
+            resource.id,
+            status=status,
+            body=self.render(resource, request),
+            retry_after=self._sim.retry_after,
+        )
 
     def _body(self, request: Request, members: set[str]) -> Document:
         body = request.json()
@@ -213,9 +239,7 @@ class Extensions:
                 )
         return body
 
-    def _check(
-        self, full: Document, cluster: Resource, key: str, current: Resource | None
-    ) -> None:
+    def _check(self, full: Document, cluster: Resource, key: str, current: Resource | None) -> None:
         kind = str(full["extensionType"] or "")
         if not kind:
             raise validation_failed("The extensionType is required.")
@@ -256,8 +280,10 @@ class Extensions:
     ) -> Resource:
         shown, secrets = split_secrets(shapes.EXTENSION, full)
         version = full["version"] or LATEST
-        shown["scope"] = full["scope"] or {"cluster": {"releaseNamespace": "flux-system"},
-                                           "namespace": None}
+        shown["scope"] = full["scope"] or {
+            "cluster": {"releaseNamespace": "flux-system"},
+            "namespace": None,
+        }
         if cluster.type.endswith("managedclusters"):
             shown["aksAssignedIdentity"] = {
                 **(full["aksAssignedIdentity"] or {"type": None}),
@@ -295,12 +321,14 @@ class Extensions:
         stuck, planned = write_plan(self._sim, request)
         return self._start_plain(key, kind, stuck, planned)
 
-    def _start_plain(
-        self, key: str, kind: str, stuck: bool, planned: Document | None
-    ) -> Operation:
+    def _start_plain(self, key: str, kind: str, stuck: bool, planned: Document | None) -> Operation:
         after: timedelta = self._sim.delay(seconds=5 if kind == "Deleting" else 8)
         return self._sim.operations.start(
-            resource_key=key.lower(), resource_type=TYPE, kind=kind, after=after, stuck=stuck,
+            resource_key=key.lower(),
+            resource_type=TYPE,
+            kind=kind,
+            after=after,
+            stuck=stuck,
             planned_error=planned,
         )
 
@@ -326,8 +354,10 @@ class Extensions:
             self._fail(
                 operation,
                 resource,
-                {"code": "OperationTimedOut",
-                 "message": "The agent of the cluster did not answer in 48 hours."},
+                {
+                    "code": "OperationTimedOut",
+                    "message": "The agent of the cluster did not answer in 48 hours.",
+                },
             )
             return True
         if operation.kind == "Deleting":
@@ -363,9 +393,7 @@ class Extensions:
             "time": wire_time(self._sim.clock.now()),
         }
         self._sim.store.put(
-            resource.with_properties(
-                provisioningState="Failed", statuses=[status], errorInfo=error
-            )
+            resource.with_properties(provisioningState="Failed", statuses=[status], errorInfo=error)
         )
         self._sim.operations.end(operation, "Failed", error)
 

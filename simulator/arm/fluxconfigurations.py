@@ -67,9 +67,7 @@ class FluxConfigurations:
         return polled(operation, target.up().path, self._sim.retry_after)
 
     def render(self, resource: Resource, request: Request) -> Document:
-        shown = visible(
-            shapes.FLUX_CONFIGURATION, resource.properties, str(request.api_version)
-        )
+        shown = visible(shapes.FLUX_CONFIGURATION, resource.properties, str(request.api_version))
         return {**resource.document, "properties": shown}
 
     # -- writes
@@ -116,9 +114,7 @@ class FluxConfigurations:
             if not shapes.FLUX_CONFIGURATION.fields[name].read_only
         }
         before = join_secrets(known, current.secrets)
-        full = fill(
-            shapes.FLUX_CONFIGURATION, merge(shapes.FLUX_CONFIGURATION, before, patch)
-        )
+        full = fill(shapes.FLUX_CONFIGURATION, merge(shapes.FLUX_CONFIGURATION, before, patch))
         return self._store(request, cluster, current.id, current, full, status=202)
 
     def _delete(self, request: Request, cluster: Resource, current: Resource | None) -> Answer:
@@ -132,7 +128,11 @@ class FluxConfigurations:
         self._sim.store.put(current.with_properties(provisioningState="Deleting"))
         operation = self._start(request, current.key, "Deleting")
         return accepted(
-            request, operation, current.id, status=202, body=None,
+            request,
+            operation,
+            current.id,
+            status=202,
+            body=None,
             retry_after=self._sim.retry_after,
         )
 
@@ -189,7 +189,11 @@ class FluxConfigurations:
         resource = self._sim.store.put(Resource(document, secrets))
         operation = self._start(request, resource.key, kind)
         return accepted(
-            request, operation, resource.id, status=status, body=self.render(resource, request),
+            request,
+            operation,
+            resource.id,
+            status=status,
+            body=self.render(resource, request),
             retry_after=self._sim.retry_after,
         )
 

@@ -75,8 +75,7 @@ class Identities:
         document = {
             "id": current.id if current else key,
             "name": key.rsplit("/", 1)[1],
-            "type": "Microsoft.ManagedIdentity/userAssignedIdentities/"
-            "federatedIdentityCredentials",
+            "type": "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials",
             "properties": {name: properties[name] for name in _MEMBERS},
         }
         self._sim.store.put(Resource(document))

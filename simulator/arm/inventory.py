@@ -141,9 +141,7 @@ class Inventory:
                 raise method_not_allowed(request.method, target.path)
             below = target.scope.lower() + "/"
             found = [
-                r
-                for r in self._sim.store.of_type(target.full_type)
-                if r.key.startswith(below)
+                r for r in self._sim.store.of_type(target.full_type) if r.key.startswith(below)
             ]
             return self._sim.page(request, found, _plain)
         current = self._sim.store.get(target.path)
@@ -232,8 +230,14 @@ def _filtered(resources: list[Resource], request: Request) -> list[Resource]:
         if match is None:
             raise bad_request("InvalidFilterInQueryString", f"Invalid $filter '{text}'.")
         wanted[match[1].lower()] = match[2]
-    unknown = set(wanted) - {"resourcetype", "resourcegroup", "location", "name", "tagname",
-                             "tagvalue"}
+    unknown = set(wanted) - {
+        "resourcetype",
+        "resourcegroup",
+        "location",
+        "name",
+        "tagname",
+        "tagvalue",
+    }
     if unknown:
         raise bad_request("InvalidFilterInQueryString", f"Invalid $filter '{text}'.")
     return [resource for resource in resources if _passes(resource, wanted)]

@@ -194,7 +194,12 @@ def _read(content: Document) -> Document:
 
 
 def accepted(
-    request: Request, operation: Operation, resource_id: str, *, status: int, body: object,
+    request: Request,
+    operation: Operation,
+    resource_id: str,
+    *,
+    status: int,
+    body: object,
     retry_after: int,
 ) -> Answer:
     """Answer a write with the headers by which a client follows its operation.

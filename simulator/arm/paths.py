@@ -90,8 +90,9 @@ def _without_provider(
     if rest:
         return Target(path, subscription, resource_group, path.rsplit("/", 1)[0], None, (rest[0],))
     if resource_group is not None:
-        return Target(path, subscription, resource_group, path, None, ("resourcegroups",),
-                      (resource_group,))
+        return Target(
+            path, subscription, resource_group, path, None, ("resourcegroups",), (resource_group,)
+        )
     if subscription is not None:
         return Target(path, subscription, None, path, None, ("subscriptions",), (subscription,))
     raise _invalid(path)

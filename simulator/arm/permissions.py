@@ -39,9 +39,7 @@ class Permissions:
         for key, record in simulator.store.records("grants").items():
             self._grants[key] = record["scopes"]
 
-    def grant(
-        self, object_id: str, scope: str, actions: list[str], not_actions: list[str]
-    ) -> None:
+    def grant(self, object_id: str, scope: str, actions: list[str], not_actions: list[str]) -> None:
         """Give a principal these actions at a scope instead of what it had there."""
         scopes = self._grants.setdefault(object_id, {})
         scopes[scope.lower().rstrip("/")] = {"actions": actions, "notActions": not_actions}

@@ -59,9 +59,7 @@ class ArmRouter:
         self._authorize(request, target)
         answer = self._dispatch(request, target)
         answer.headers.update(remaining)
-        if answer.status < 300 and (
-            request.method in _WRITES or _is_registration(request, target)
-        ):
+        if answer.status < 300 and (request.method in _WRITES or _is_registration(request, target)):
             self._sim.journal.append(
                 principal=request.caller,
                 method=request.method,
@@ -128,8 +126,7 @@ class ArmRouter:
         if target.namespace is None:
             return self._without_namespace(request, target)
         if not target.types or (
-            target.resource_group is None
-            and target.types[0].lower() in ("register", "unregister")
+            target.resource_group is None and target.types[0].lower() in ("register", "unregister")
         ):
             versions.require_resources_version(request.api_version)
             self._require_subscription(target)
@@ -185,9 +182,7 @@ class ArmRouter:
                 return self.inventory.resources(request, target)
             case ["subscriptions", _, "resourcegroups", _, "resources"]:
                 return self.inventory.resources(request, target)
-        raise ArmError(
-            404, "InvalidRequestUri", f"The request URI '{target.path}' is invalid."
-        )
+        raise ArmError(404, "InvalidRequestUri", f"The request URI '{target.path}' is invalid.")
 
     def _flux_version_1(self, request: Request, target: Target) -> Answer:
         """Flux v1 configurations can be listed and read; nobody creates them any more."""

@@ -79,8 +79,9 @@ def _clean_value(member: Field, value: Any, version: str, patch: bool, path: str
         if not isinstance(value, dict):
             raise _wrong_kind(value, "object", path)
         return {
-            key: None if item is None else _clean_one(member, item, version, patch,
-                                                      f"{path}['{key}']")
+            key: None
+            if item is None
+            else _clean_one(member, item, version, patch, f"{path}['{key}']")
             for key, item in value.items()
         }
     if member.many == "list":

@@ -117,8 +117,11 @@ OCI_REPOSITORY = Object(
         "tlsConfig": Field(
             Object(
                 "TlsConfigDefinition",
-                {"clientCertificate": _secret(), "privateKey": _secret(),
-                 "caCertificate": _secret()},
+                {
+                    "clientCertificate": _secret(),
+                    "privateKey": _secret(),
+                    "caCertificate": _secret(),
+                },
             )
         ),
         "localAuthRef": _text(),
@@ -163,8 +166,7 @@ KUSTOMIZATION = Object(
 FLUX_CONFIGURATION = Object(
     "FluxConfigurationProperties",
     {
-        "scope": Field(str, default="cluster", choices=("cluster", "namespace"),
-                       create_only=True),
+        "scope": Field(str, default="cluster", choices=("cluster", "namespace"), create_only=True),
         "namespace": Field(str, default="default", create_only=True),
         "sourceKind": Field(
             str,

@@ -64,9 +64,7 @@ TYPES: dict[str, ResourceType] = {
             is_extension=True,
         ),
         ResourceType("Microsoft.Kubernetes", "connectedClusters", _ARC, tracked=True),
-        ResourceType(
-            "Microsoft.Kubernetes", "connectedClusters/listClusterUserCredential", _ARC
-        ),
+        ResourceType("Microsoft.Kubernetes", "connectedClusters/listClusterUserCredential", _ARC),
         ResourceType("Microsoft.ContainerService", "managedClusters", _AKS, tracked=True),
         ResourceType(
             "Microsoft.ContainerService", "managedClusters/listClusterUserCredential", _AKS
@@ -146,8 +144,14 @@ def require_type(full_type: str, namespace: str, asked: str | None) -> ResourceT
         )
     resource_type = TYPES.get(full_type)
     if resource_type is None:
-        known = sorted({v for t in TYPES.values() if t.namespace.lower() == namespace.lower()
-                        for v in t.versions})
+        known = sorted(
+            {
+                v
+                for t in TYPES.values()
+                if t.namespace.lower() == namespace.lower()
+                for v in t.versions
+            }
+        )
         raise ArmError(
             404,
             "InvalidResourceType",

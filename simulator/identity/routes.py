@@ -133,8 +133,19 @@ class SignIn:
                     "client_secret_basic",
                     "private_key_jwt",
                 ],
-                "claims_supported": ["sub", "iss", "aud", "exp", "iat", "tid", "oid", "name",
-                                     "preferred_username", "email", "nonce"],
+                "claims_supported": [
+                    "sub",
+                    "iss",
+                    "aud",
+                    "exp",
+                    "iat",
+                    "tid",
+                    "oid",
+                    "name",
+                    "preferred_username",
+                    "email",
+                    "nonce",
+                ],
             }
         )
 
@@ -261,9 +272,7 @@ class SignIn:
             raise _OAuthError("invalid_grant", 70000, "The refresh token is not valid.")
         return self._person_response(request, form, grant)
 
-    def _person_response(
-        self, request: Request, form: dict[str, str], grant: _Grant
-    ) -> Response:
+    def _person_response(self, request: Request, form: dict[str, str], grant: _Grant) -> Response:
         issuer = self._issuer(request)
         scope = form.get("scope") or grant.scope
         access = self._tokens.access_token(

@@ -141,8 +141,12 @@ class Tokens:
                 token,
                 self._key.public_key(),
                 algorithms=["RS256"],
-                options={"verify_aud": False, "verify_exp": False, "verify_iat": False,
-                         "verify_nbf": False},
+                options={
+                    "verify_aud": False,
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                },
             )
         except jwt.InvalidTokenError as error:
             raise TokenError("InvalidAuthenticationToken", "The access token is invalid.") from (

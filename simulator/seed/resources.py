@@ -42,8 +42,14 @@ def group(subscription_id: str, name: str, location: str, tags: Document) -> Res
 
 
 def managed_cluster(
-    group_id: str, name: str, location: str, tags: Document, *, tenant_id: str,
-    managed_identity: bool = True, private: Document | None = None,
+    group_id: str,
+    name: str,
+    location: str,
+    tags: Document,
+    *,
+    tenant_id: str,
+    managed_identity: bool = True,
+    private: Document | None = None,
 ) -> Resource:
     """An AKS cluster. Its provider writes ``resourcegroups`` in lower case, as AKS does."""
     subscription_id, group_name = group_id.split("/")[2], group_id.split("/")[4]
@@ -65,8 +71,14 @@ def managed_cluster(
             "nodeResourceGroup": f"MC_{group_name}_{name}_{location}",
             "enableRBAC": True,
             "agentPoolProfiles": [
-                {"name": "nodepool1", "count": 3, "vmSize": "Standard_D2s_v5", "mode": "System",
-                 "provisioningState": "Succeeded", "osType": "Linux"}
+                {
+                    "name": "nodepool1",
+                    "count": 3,
+                    "vmSize": "Standard_D2s_v5",
+                    "mode": "System",
+                    "provisioningState": "Succeeded",
+                    "osType": "Linux",
+                }
             ],
             "servicePrincipalProfile": {
                 "clientId": "msi" if managed_identity else stable_uuid(group_id, name, "spn")
@@ -92,8 +104,15 @@ def managed_cluster(
 
 
 def connected_cluster(
-    group_id: str, name: str, location: str, tags: Document, *, tenant_id: str, now: str,
-    status: str = "Connected", private: Document | None = None,
+    group_id: str,
+    name: str,
+    location: str,
+    tags: Document,
+    *,
+    tenant_id: str,
+    now: str,
+    status: str = "Connected",
+    private: Document | None = None,
 ) -> Resource:
     return Resource(
         {
