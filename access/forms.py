@@ -7,12 +7,12 @@ from typing import Any
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
-from django.utils.text import format_lazy
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from access.models import Environment, Role, User
 from access.signin import take_attempt
+from audit.context import current
 
 
 class SignInForm(AuthenticationForm):
@@ -36,7 +36,7 @@ class SignInForm(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
         username, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
         if username and password:
-            wait = take_attempt(username, self.request.META.get("REMOTE_ADDR", ""))
+            wait = take_attempt(username, current.get().address)
             if wait:
                 self.wait_seconds = int(wait.total_seconds()) + 1
                 raise ValidationError(_too_many(self.wait_seconds), code="blocked")
@@ -50,10 +50,10 @@ def _too_many(seconds: int) -> str:
     else:
         minutes = -(-seconds // 60)
         wait = ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
-    return format_lazy(_("Too many sign-ins failed. Try again in {wait}."), wait=wait)
+    return gettext("Too many sign-ins failed. Try again in %(wait)s.") % {"wait": wait}
 
 
-class PersonForm(forms.ModelForm):
+class PersonForm(forms.ModelForm[User]):
     """Somebody new."""
 
     class Meta:
@@ -82,7 +82,7 @@ class RoleForm(forms.Form):
     )
 
 
-class EnvironmentForm(forms.ModelForm):
+class EnvironmentForm(forms.ModelForm[Environment]):
     """The scope to which roles and policies are given."""
 
     class Meta:

@@ -54,8 +54,9 @@ class Rights:
     @cached_property
     def fingerprint(self) -> str:
         """Equal for people who may see the same: part of the key of every cached body."""
-        parts = {"*": self.everywhere, **dict(sorted(self.by_environment.items()))}
-        return "|".join(f"{place}:{','.join(sorted(acts))}" for place, acts in parts.items())
+        places = [("*", self.everywhere)]
+        places += [(str(pk), acts) for pk, acts in sorted(self.by_environment.items())]
+        return "|".join(f"{place}:{','.join(sorted(acts))}" for place, acts in places)
 
 
 NOTHING = Rights(everywhere=frozenset(), by_environment={})

@@ -7,6 +7,7 @@ administer people, so that nobody gives what they lack.
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -167,7 +168,7 @@ def _keep_an_admin(*, without: User) -> None:
         )
 
 
-def _record(action: str, by: User | None, person: User, **detail: object) -> None:
+def _record(action: str, by: User | None, person: User, **detail: Any) -> None:
     record(
         action=action,
         actor=by,

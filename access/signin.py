@@ -33,7 +33,8 @@ class Limit:
         """How long to wait after this many failures."""
         if count < self.free:
             return timedelta()
-        return min(_FIRST_PAUSE * 2 ** min(count - self.free, 20), self.longest)
+        doubled: int = 2 ** min(count - self.free, 20)
+        return min(_FIRST_PAUSE * doubled, self.longest)
 
 
 LIMITS = {

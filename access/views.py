@@ -21,6 +21,7 @@ from access.checks import person
 from access.forms import SignInForm
 from access.models import User
 from access.signin import forgive
+from audit.context import current
 from audit.services import record
 
 
@@ -90,7 +91,7 @@ def _enter(request: HttpRequest, form: SignInForm) -> None:
     user = form.get_user()
     assert isinstance(user, User)  # noqa: S101 - for the type; the only backend gives nothing else
     with transaction.atomic():
-        forgive(form.cleaned_data["username"], request.META.get("REMOTE_ADDR", ""))
+        forgive(form.cleaned_data["username"], current.get().address)
         login(request, user)
         record(
             action="signin.succeeded",

@@ -24,7 +24,7 @@ class MomentField(forms.CharField):
 
     def __init__(self, *, end_of_day: bool = False, **kwargs: Any) -> None:
         self.end_of_day = end_of_day
-        super().__init__(**kwargs)
+        super().__init__(widget=forms.TextInput({"type": "date"}), **kwargs)
 
     def clean(self, value: Any) -> datetime | None:
         text = super().clean(value)
@@ -47,16 +47,15 @@ class HistoryFilter(forms.Form):
     actor = forms.CharField(label=_("Who"), required=False, max_length=200)
     action = forms.CharField(required=False, max_length=80, widget=forms.HiddenInput)
     object = forms.CharField(label=_("Object"), required=False, max_length=300)
-    environment = forms.ChoiceField(label=_("Environment"), required=False)
     since = MomentField(label=_("From"), required=False)
     until = MomentField(label=_("To"), required=False, end_of_day=True)
 
     def __init__(self, data: Any, *, environments: Sequence[tuple[int, str]]) -> None:
         super().__init__(data)
         choices = [("", _("All environments")), *((str(pk), name) for pk, name in environments)]
-        self.fields["environment"].choices = choices  # type: ignore[attr-defined]
-        for name in ("since", "until"):
-            self.fields[name].widget.input_type = "date"  # type: ignore[attr-defined]
+        self.fields["environment"] = forms.ChoiceField(
+            label=_("Environment"), required=False, choices=choices
+        )
         self.full_clean()
 
     def apply(self, events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from difflib import SequenceMatcher
 from functools import cached_property
 from itertools import groupby
@@ -102,12 +102,12 @@ class Page:
 def page_of(events: QuerySet[AuditEvent], *, before: str, after: str) -> Page:
     """ROWS events older than `before` or newer than `after` (ids as text, "" for neither)."""
     if after:
-        found = list(events.filter(pk__gt=_id(after)).order_by("pk")[: ROWS + 1])
+        found = list(events.filter(pk__gt=id_of(after)).order_by("pk")[: ROWS + 1])
         more_newer, more_older = len(found) > ROWS, True
         found = found[:ROWS][::-1]
     else:
         if before:
-            events = events.filter(pk__lt=_id(before))
+            events = events.filter(pk__lt=id_of(before))
         found = list(events.order_by("-pk")[: ROWS + 1])
         more_newer, more_older = bool(before), len(found) > ROWS
         found = found[:ROWS]
@@ -162,7 +162,7 @@ def _pretty(value: Any) -> list[str]:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).splitlines()
 
 
-def _id(text: str) -> int:
+def id_of(text: str) -> int:
     """An id from the address; what is none finds nothing older and nothing newer than it."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
@@ -170,7 +170,7 @@ def _id(text: str) -> int:
 def today_and_yesterday() -> tuple[date, date]:
     """For the words before a day's date."""
     today = timezone.now().date()
-    return today, today - timezone.timedelta(days=1)
+    return today, today - timedelta(days=1)
 
 
 def plain(events: Iterable[AuditEvent]) -> Iterator[dict[str, Any]]:

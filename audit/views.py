@@ -12,19 +12,21 @@ from audit import exports
 from audit.actions import GROUPS
 from audit.filters import HistoryFilter
 from audit.models import AuditEvent
-from audit.pages import page_of, today_and_yesterday
+from audit.pages import id_of, page_of, today_and_yesterday
 from audit.viewers import environments_for, visible_to
 
 _MOST_NEW = 100  # counted no further: "100 or more"
+_NEW_SINCE = "new-since-"  # id of the live element: it says what the open page already shows
 
 
 @require_safe
 @never_cache
 def history(request: HttpRequest) -> HttpResponse:
-    """Days of events, newest first; the part `new-events` says how many came since."""
+    """Days of events, newest first; the part `new-since-ID` says how many came after that one."""
     form, events = _filtered(request)
-    if request.headers.get("HX-Target") == "new-events":
-        return _new_events(request, events)
+    _part, _prefix, since_id = request.headers.get("HX-Target", "").partition(_NEW_SINCE)
+    if since_id:
+        return _new_events(request, events, since_id)
     page = page_of(events, before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     today, yesterday = today_and_yesterday()
     context = {
@@ -56,15 +58,13 @@ def _filtered(request: HttpRequest) -> tuple[HistoryFilter, QuerySet[AuditEvent]
     return form, form.apply(visible_to(request.user))
 
 
-def _new_events(request: HttpRequest, events: QuerySet[AuditEvent]) -> HttpResponse:
+def _new_events(request: HttpRequest, events: QuerySet[AuditEvent], since_id: str) -> HttpResponse:
     """How many events of this filter came after the newest one on the open page."""
-    since = request.GET.get("since_id", "")
-    since_id = int(since) if since.isascii() and since.isdigit() and len(since) < 19 else 0
-    count = len(events.filter(pk__gt=since_id).values_list("pk")[:_MOST_NEW])
+    count = len(events.filter(pk__gt=id_of(since_id)).values_list("pk")[:_MOST_NEW])
     context = {
         "new": count,
         "many": count == _MOST_NEW,
-        "since_id": since_id,
+        "since_id": id_of(since_id),
         "query": _query(request),
     }
     return render(request, "audit/list.html#new-events", context)
@@ -73,7 +73,7 @@ def _new_events(request: HttpRequest, events: QuerySet[AuditEvent]) -> HttpRespo
 def _query(request: HttpRequest) -> dict[str, str]:
     """Query strings of the filter alone: as it is (`all`), and without the group of acts."""
     kept = request.GET.copy()
-    for name in ("before", "after", "since_id"):
+    for name in ("before", "after"):
         kept.pop(name, None)
     without_action = kept.copy()
     without_action.pop("action", None)

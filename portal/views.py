@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_POST
 from django.views.i18n import set_language as set_language_view
 
 from live.pages import render_page
@@ -21,4 +22,4 @@ def home(request: HttpRequest) -> HttpResponse:
     )
 
 
-set_language = login_not_required(set_language_view)
+set_language = login_not_required(require_POST(set_language_view))

@@ -200,13 +200,15 @@ def test_new_events_are_counted_for_the_filter(admin: User) -> None:
     first = happened("one")
     happened("two")
     happened("other", "signin.failed")
-    asked = {"HX-Request": "true", "HX-Target": "new-events"}
-    query = {"since_id": first.pk, "action": "reviews"}
-    html = client.get(PAGE, query, headers=asked).content.decode()
-    assert "1 new event." in html
-    assert "<h1>" not in html
-    query["since_id"] = first.pk + 1
-    assert "new event" not in client.get(PAGE, query, headers=asked).content.decode()
+
+    def asked_since(newest: int) -> str:
+        headers = {"HX-Request": "true", "HX-Target": f"new-since-{newest}"}
+        return client.get(PAGE, {"action": "reviews"}, headers=headers).content.decode()
+
+    assert f'id="new-since-{first.pk}"' in asked_since(first.pk)
+    assert "1 new event." in asked_since(first.pk)
+    assert "<h1>" not in asked_since(first.pk)
+    assert "new event." not in asked_since(first.pk + 1)
 
 
 # --- Exports ----------------------------------------------------------------------------------
