@@ -59,7 +59,10 @@ def configurations() -> str:
 
 
 def configurations_changed_since(since: datetime) -> str:
-    """Those whose agent reported after ``since`` (aware), or never did. Overlap the windows."""
+    """Those whose agent reported after ``since`` (aware). Overlap the windows.
+
+    What is new and has not reported yet, and what is gone, only the full sweep tells.
+    """
     moment = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     changed = f" | where todatetime(properties.statusUpdatedAt) > datetime({moment})"
     return _CONFIGURATIONS + changed + _project_configuration() + _ORDER

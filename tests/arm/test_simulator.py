@@ -294,6 +294,13 @@ def rows(gateway: Gateway, query: str, page_size: int = 1000) -> list[dict[str, 
     return [row for page in pages for row in page.rows]
 
 
+def said(value: Any) -> Any:
+    """Without nulls: an old version of the API leaves out the names of what is newer than it."""
+    if isinstance(value, dict):
+        return {name: said(child) for name, child in value.items() if child is not None}
+    return value
+
+
 def test_resource_graph_tells_the_same_as_arm(
     gateway: Gateway, azure: InProcessSimulator, cluster_id: str, configuration_id: str
 ) -> None:
@@ -303,7 +310,7 @@ def test_resource_graph_tells_the_same_as_arm(
     shape = queries.normalise_configuration(row)
     assert shape["id"].lower() == configuration_id.lower()
     for name, value in shape["properties"].items():
-        assert live["properties"][name] == value, name
+        assert said(live["properties"][name]) == said(value), name
     assert {"complianceState", "provisioningState", "kustomizations"} <= set(shape["properties"])
 
     (row,) = rows(gateway, queries.extensions())
