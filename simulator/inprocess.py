@@ -57,7 +57,7 @@ class SimulatorAdapter(BaseAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        """Send a request. Raises ``requests.ConnectionError`` and ``ReadTimeout`` as a socket would."""
+        """Send a request; raises ``ConnectionError`` and ``ReadTimeout`` as over sockets."""
         read_timeout = timeout[1] if isinstance(timeout, tuple) else timeout
         seconds = getattr(read_timeout, "read_timeout", read_timeout)
         call = asyncio.run_coroutine_threadsafe(self._call(request), self._loop)
@@ -73,8 +73,7 @@ class SimulatorAdapter(BaseAdapter):
     async def _call(
         self, request: requests.PreparedRequest
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        body = request.body or b""
-        content = body.encode() if isinstance(body, str) else bytes(body)
+        content = _content(request.body)
         start: Message = {}
         parts: list[bytes] = []
         cut = False
@@ -102,6 +101,12 @@ class SimulatorAdapter(BaseAdapter):
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout=5)
             self._loop.close()
+
+
+def _content(body: Any) -> bytes:
+    if hasattr(body, "read"):
+        body = body.read()
+    return body.encode() if isinstance(body, str) else bytes(body or b"")
 
 
 def _scope(request: requests.PreparedRequest, reset: Any) -> Scope:
@@ -143,7 +148,7 @@ def _response(
     response.headers = CaseInsensitiveDict(text_headers)
     response.raw = HTTPResponse(
         io.BytesIO(body),
-        headers=text_headers,
+        headers=dict(text_headers),
         status=status,
         preload_content=False,
         original_response=None,
@@ -151,7 +156,7 @@ def _response(
     response.url = str(request.url)
     response.request = request
     response.encoding = "utf-8"
-    response.connection = adapter  # type: ignore[attr-defined]
+    response.connection = adapter  # type: ignore[assignment]
     return response
 
 

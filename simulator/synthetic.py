@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 _PENDING_SECONDS = 6
 # Out of a thousand configurations so many are not simply compliant.
 _MIX = (("Non-Compliant", 60), ("Pending", 25), ("Suspended", 15))
+_BUILD_FAILED = (
+    "kustomize build failed: accumulating resources: accumulation err='accumulating resources "
+    "from '../base': '/tmp/kustomization-2819/base' must resolve to a file': "
+    "evalsymlink failure on '/tmp/kustomization-2819/base'"
+)
+_HEALTH_CHECK_FAILED = (
+    "health check failed after 5m0s: timeout waiting for: "
+    "[Deployment/{namespace}/web status: 'InProgress']"
+)
+_ARTIFACT_FAILED = (
+    "kustomization path not found: stat /tmp/kustomization-1874/apps/production: "
+    "no such file or directory"
+)
 _PROBLEMS = (
-    (
-        "BuildFailed",
-        "kustomize build failed: accumulating resources: accumulation err='accumulating resources "
-        "from '../base': '/tmp/kustomization-2819/base' must resolve to a file': "
-        "evalsymlink failure on '/tmp/kustomization-2819/base'",
-    ),
+    ("BuildFailed", _BUILD_FAILED),
     ("DependencyNotReady", "dependency '{namespace}/{configuration}-infra' is not ready"),
-    (
-        "HealthCheckFailed",
-        "health check failed after 5m0s: timeout waiting for: "
-        "[Deployment/{namespace}/web status: 'InProgress']",
-    ),
-    (
-        "ArtifactFailed",
-        "kustomization path not found: stat /tmp/kustomization-1874/apps/production: "
-        "no such file or directory",
-    ),
+    ("HealthCheckFailed", _HEALTH_CHECK_FAILED),
+    ("ArtifactFailed", _ARTIFACT_FAILED),
 )
 
 

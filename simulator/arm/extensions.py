@@ -290,7 +290,7 @@ class Extensions:
                 "principalId": _stable_uuid(key),
                 "tenantId": None,
             }
-        observed = {
+        observed: Document = {
             "currentVersion": current.properties.get("currentVersion") if current else None,
             "statuses": [],
             "errorInfo": None,

@@ -28,9 +28,10 @@ _ELSEWHERE = {
 
 
 def endpoints(request: Request, tenant_id: str) -> Answer:
-    """Return a list of clouds from 2019-05-01 on, the older single object before."""
+    """Return the cloud in the shape of the api-version: 2015-01-01, a list, or one object."""
     base = request.base_url
-    if request.query.get("api-version", "2015-01-01") < "2019-05-01":
+    version = request.query.get("api-version", "2015-01-01")
+    if version < "2019-05-01":
         return Answer(
             200,
             {
@@ -40,7 +41,8 @@ def endpoints(request: Request, tenant_id: str) -> Answer:
                 "authentication": {"loginEndpoint": base, "audiences": [base]},
             },
         )
-    return Answer(200, [_cloud(base, tenant_id)])
+    cloud = _cloud(base, tenant_id)
+    return Answer(200, cloud if version >= "2022-09-01" else [cloud])
 
 
 def _cloud(base: str, tenant_id: str) -> Document:

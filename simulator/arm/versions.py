@@ -25,8 +25,14 @@ _FLUX = (
     "2025-04-01",
 )
 _ARC = ("2021-10-01", "2024-01-01", "2024-12-01", "2025-12-01", "2026-05-01")
-_AKS = ("2023-08-01", "2024-09-01", "2025-05-01", "2026-02-01", "2026-08-01")
-_IDENTITY = ("2018-11-30", "2023-01-31", "2024-11-30")
+# AKS brings a version nearly every month; the command line asks for one of its own.
+_AKS = tuple(
+    f"{year}-{month:02}-01"
+    for year in range(2023, 2027)
+    for month in range(1, 13)
+    if (year, month) <= (2026, 8)
+)
+_IDENTITY = ("2018-11-30", "2023-01-31", "2024-11-30", "2025-05-31-preview")
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ TYPES: dict[str, ResourceType] = {
         ResourceType(
             "Microsoft.ManagedIdentity",
             "userAssignedIdentities/federatedIdentityCredentials",
-            ("2022-01-31-preview", "2023-01-31", "2024-11-30"),
+            ("2022-01-31-preview", "2023-01-31", "2024-11-30", "2025-05-31-preview"),
         ),
         ResourceType(
             "Microsoft.Authorization",
