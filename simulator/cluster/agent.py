@@ -116,7 +116,7 @@ def _apply(state: ClusterState, manifest: Manifest) -> None:
     action = state.store.apply(manifest, manager=_MANAGER, now=state.now)
     key = key_of(manifest)
     if action != "unchanged" and key.group in CONTROLLER_OF_GROUP:
-        state.scheduler.restart(key, state.now)
+        state.start_over(manifest)
 
 
 def _labels(name: str, namespace: str) -> dict[str, str]:

@@ -166,7 +166,7 @@ def _write(state: ClusterState, owner: Manifest, manifest: Manifest) -> tuple[Ob
         wanted = _merged(content(current), wanted)
     action = state.store.apply(wanted, manager=MANAGER, now=state.now)
     if action != "unchanged" and key.group in CONTROLLER_OF_GROUP:
-        state.scheduler.restart(key, state.now)
+        state.start_over(wanted)
     return key, action
 
 

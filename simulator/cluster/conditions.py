@@ -71,6 +71,10 @@ class StatusWriter:
     def get(self, name: str, default: Any = None) -> Any:
         return self._status.get(name, default)
 
+    def status_of(self, kind: str) -> str:
+        found = self._conditions.get(kind)
+        return str(found["status"]) if found else ""
+
     def message(self, kind: str) -> str:
         found = self._conditions.get(kind)
         return str(found["message"]) if found else ""

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from . import extension
 from .agent import apply_configuration, config_key, remove_configuration
 from .artifacts import Workspace
+from .folder_sources import look_at_bucket, look_at_oci
 from .health import is_static
 from .helm_release import reconcile_release
 from .helm_source import look_at_chart, look_at_index
@@ -201,6 +202,10 @@ class ClusterSimulation:
                 if is_static(state.store.get(key) or {}):
                     return None
                 return reconcile_source(state, key, look_at_index)
+            case group, "Bucket" if group == SOURCE_GROUP:
+                return reconcile_source(state, key, look_at_bucket)
+            case group, "OCIRepository" if group == SOURCE_GROUP:
+                return reconcile_source(state, key, look_at_oci)
             case group, "HelmChart" if group == SOURCE_GROUP:
                 return reconcile_source(state, key, look_at_chart, "BuildFailed")
             case group, "Kustomization" if group == KUSTOMIZE_GROUP:

@@ -74,7 +74,10 @@ def reconcile_source(
     progress = _begin(state, key, manifest)
     if progress:
         status.condition("Reconciling", "True", "Progressing", progress)
-        status.condition("Ready", "Unknown", "Progressing", progress).save()
+        if status.status_of("Ready") != "False":
+            # What failed stays failed until it is known to be well again.
+            status.condition("Ready", "Unknown", "Progressing", progress)
+        status.save()
         yield state.pause(1)
         manifest = state.store.get(key) or manifest
     artifact = artifact_of(manifest)

@@ -80,6 +80,14 @@ class ClusterState:
     def wake(self, key: ObjectKey, after: timedelta = timedelta()) -> None:
         self.scheduler.enqueue(key, self.now + after)
 
+    def start_over(self, manifest: Manifest) -> None:
+        """Reconcile a changed object anew; one that is now suspended ends what is running."""
+        key = key_of(manifest)
+        if (manifest.get("spec") or {}).get("suspend"):
+            self.scheduler.enqueue(key, self.now)
+        else:
+            self.scheduler.restart(key, self.now)
+
     def requeue_dependency(self) -> timedelta:
         """Return how long a controller waits for a dependency: 30 s, less in a faster world."""
         return timedelta(seconds=30 * min(1.0, self.pace))
