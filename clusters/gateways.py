@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from django.conf import settings
 
 import arm
-from arm.account import TransportFactory
+from arm.account import EXTENSION_API, FluxApiVersion, TransportFactory
 from arm.clouds import CHINA, PUBLIC, US_GOVERNMENT, Cloud, custom
 from clusters.models import Connection
 from clusters.secrets import SecretUnreadable, decrypt
@@ -19,25 +20,21 @@ _CLOUDS = {
     Connection.Cloud.CHINA: CHINA,
     Connection.Cloud.US_GOVERNMENT: US_GOVERNMENT,
 }
-# Columns that make the gateway what it is: when one changes, another gateway is made.
-_COLUMNS = (
-    "pk",
-    "cloud",
-    "arm_endpoint",
-    "authority",
-    "ca_file",
-    "tenant_id",
-    "sign_in",
-    "client_id",
-    "secret_encrypted",
-    "certificate_path",
-    "api_version",
-)
 # ARM endpoint -> how to reach it inside this process (the simulator's second door).
 _transports: dict[str, TransportFactory] = {}
 
 
-class ConnectionBroken(Exception):
+class _Kept(threading.local):
+    """A gateway is not for two threads."""
+
+    def __init__(self) -> None:
+        self.gateways: dict[tuple[int | None, arm.Priority], arm.Gateway] = {}
+
+
+_kept = _Kept()
+
+
+class ConnectionBroken(Exception):  # noqa: N818 (a state of the connection, not a fault)
     """The connection cannot even be tried: what is wrong with it, in words for its admin."""
 
 
@@ -47,30 +44,23 @@ def use_transport(arm_endpoint: str, factory: TransportFactory | None) -> None:
         _transports.pop(arm_endpoint, None)
     else:
         _transports[arm_endpoint] = factory
-    _gateway.cache_clear()
 
 
 def gateway_for(connection: Connection, *, priority: arm.Priority) -> arm.Gateway:
-    """The gateway that signs in as `connection` says, kept for as long as that stays the same.
+    """The gateway that signs in as `connection` says; each thread keeps its own while that holds.
 
     Raises arm.ArmError (SignInFailed) where what the connection holds cannot sign in at all.
     """
-    values = tuple(getattr(connection, name) for name in _COLUMNS)
-    return _gateway(values, tuple(connection.subscription_ids), priority)
-
-
-@lru_cache(maxsize=64)
-def _gateway(
-    values: tuple[Any, ...], subscription_ids: tuple[str, ...], priority: arm.Priority
-) -> arm.Gateway:
-    connection = Connection(
-        **dict(zip(_COLUMNS, values, strict=True)), subscription_ids=list(subscription_ids)
-    )
     try:
         account = account_of(connection)
     except ConnectionBroken as error:
         raise arm.SignInFailed("ConnectionBroken", str(error)) from error
-    return arm.Gateway(account, throttle=_throttle(), priority=priority)
+    kept = _kept.gateways
+    gateway = kept.get((connection.pk, priority))
+    if gateway is None or gateway.account != account:
+        gateway = arm.Gateway(account, throttle=_throttle(), priority=priority)
+        kept[connection.pk, priority] = gateway
+    return gateway
 
 
 @lru_cache(maxsize=1)
@@ -87,14 +77,22 @@ def account_of(connection: Connection) -> arm.Account:
         subscription_ids=tuple(connection.subscription_ids),
         sign_in=_sign_in_of(connection),
         ca_file=connection.ca_file,
-        flux_api_version=connection.api_version,  # type: ignore[arg-type]  # held by the form
+        flux_api_version=cast(FluxApiVersion, connection.api_version),
         transport_factory=_transports.get(connection.arm_endpoint),
     )
 
 
+def extension_api(connection: Connection) -> str:
+    """The api-version of the extensions API that goes with the connection's flux API."""
+    return EXTENSION_API[cast(FluxApiVersion, connection.api_version)]
+
+
 def _cloud_of(connection: Connection) -> Cloud:
     if connection.cloud == Connection.Cloud.CUSTOM:
-        return custom(arm_endpoint=connection.arm_endpoint, authority=connection.authority)
+        try:
+            return custom(arm_endpoint=connection.arm_endpoint, authority=connection.authority)
+        except ValueError as error:
+            raise ConnectionBroken(str(error)) from error
     return _CLOUDS[Connection.Cloud(connection.cloud)]
 
 

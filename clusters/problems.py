@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from django.utils.translation import gettext as _
+
 import arm
 from changes.errors import WriteProblem
 from changes.models import Problem
@@ -59,3 +61,22 @@ def problem_of(error: arm.ArmError) -> Problem:
         case arm.NotFound() if code in _PARENT_GONE or _CLUSTER.search(error.message):
             return Problem.CLUSTER_GONE
     return Problem.REFUSED
+
+
+def next_step(problem: str) -> str:
+    """What to do about a problem of a connection, in one sentence; "" where there is none."""
+    words = {
+        Problem.WRONG_CONNECTION: _("Correct the tenant, the client or the endpoint, then test."),
+        Problem.SIGN_IN_LOST: _(
+            "Enter a new client secret or certificate, or give the host its identity back."
+        ),
+        Problem.UNREACHABLE: _(
+            "Check that this host reaches the endpoint: its name, proxy, firewall and authority."
+        ),
+        Problem.THROTTLED: _("Wait: reading goes on by itself when Azure allows it."),
+        Problem.FORBIDDEN: _(
+            "Give the identity Reader on the subscription, and Contributor where it writes."
+        ),
+        Problem.PROVIDER_NOT_REGISTERED: _("Register the resource provider in the subscription."),
+    }
+    return words.get(Problem(problem), "") if problem in Problem.values else ""

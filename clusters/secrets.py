@@ -6,7 +6,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 
-class SecretUnreadable(Exception):
+class SecretUnreadable(Exception):  # noqa: N818 (a state of the secret, not a fault)
     """None of the encryption keys opens this secret: enter it again."""
 
 
