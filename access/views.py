@@ -42,7 +42,7 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
             return redirect(_next(request))
         if form.checked:
             _record_failure(form.cleaned_data["username"])
-    context = {"form": form, "next": request.GET.get("next", "")}
+    context = {"form": form, "next": _wanted(request)}
     response = render(request, "access/sign_in.html", context)
     if form.wait_seconds:
         response.status_code = 429
@@ -117,9 +117,14 @@ def _record_failure(username: str) -> None:
 
 def _next(request: HttpRequest) -> str:
     """Where the person wanted to go, if that is a page of this portal."""
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    wanted = _wanted(request)
     if url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     ):
         return wanted
     return resolve_url("home")
+
+
+def _wanted(request: HttpRequest) -> str:
+    """What the address or the form says; also kept through a failed attempt."""
+    return request.POST.get("next") or request.GET.get("next") or ""

@@ -24,7 +24,7 @@ class MomentField(forms.CharField):
 
     def __init__(self, *, end_of_day: bool = False, **kwargs: Any) -> None:
         self.end_of_day = end_of_day
-        super().__init__(widget=forms.TextInput({"type": "date"}), **kwargs)
+        super().__init__(widget=forms.TextInput({"type": "date", "class": "w-auto"}), **kwargs)
 
     def clean(self, value: Any) -> datetime | None:
         text = super().clean(value)
@@ -54,7 +54,10 @@ class HistoryFilter(forms.Form):
         super().__init__(data)
         choices = [("", _("All environments")), *((str(pk), name) for pk, name in environments)]
         self.fields["environment"] = forms.ChoiceField(
-            label=_("Environment"), required=False, choices=choices
+            label=_("Environment"),
+            required=False,
+            choices=choices,
+            widget=forms.Select({"class": "w-auto"}),
         )
         self.full_clean()
 

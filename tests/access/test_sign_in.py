@@ -104,7 +104,9 @@ def test_next_stays_in_the_portal(client: Client, ana: User, wanted: str, reache
 def test_a_page_asks_for_the_sign_in_and_comes_back(client: Client, ana: User) -> None:
     away = client.get("/account/")
     assert away.url == "/sign-in/?next=/account/"
-    assert 'name="next" value="/account/"' in client.get(away.url).content.decode()
+    field = 'name="next" value="/account/"'
+    assert field in client.get(away.url).content.decode()
+    assert field in attempt(client, next="/account/").content.decode()
 
 
 def test_a_part_of_a_page_makes_the_page_load_again(client: Client) -> None:

@@ -9,7 +9,8 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.test import Client
+from asgiref.sync import async_to_sync
+from django.test import AsyncClient, Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -239,3 +240,17 @@ def test_an_export_that_is_cut_says_so(admin: User, monkeypatch: pytest.MonkeyPa
     lines = b"".join(client_of(admin).get("/history/export.jsonl")).decode().splitlines()
     assert [json.loads(line).get("object_name") for line in lines] == ["3", "2", "1", None]
     assert "newest 3 events" in json.loads(lines[-1])["note"]
+
+
+def test_an_export_streams_on_the_server_that_runs_it(admin: User) -> None:
+    happened("one")
+
+    async def fetch() -> tuple[bool, bytes]:
+        client = AsyncClient()
+        await client.aforce_login(admin)
+        answer = await client.get("/history/export.jsonl")
+        return answer.is_async, b"".join([part async for part in answer])
+
+    streams, body = async_to_sync(fetch)()
+    assert streams
+    assert json.loads(body)["object_name"] == "one"
