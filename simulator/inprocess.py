@@ -12,7 +12,6 @@ import io
 import threading
 from collections.abc import Mapping
 from datetime import timedelta
-from http.client import HTTPMessage
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -140,9 +139,6 @@ def _response(
     adapter: BaseAdapter,
 ) -> requests.Response:
     text_headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-    message = HTTPMessage()
-    for name, value in text_headers:
-        message[name] = value
     response = requests.Response()
     response.status_code = status
     response.headers = CaseInsensitiveDict(text_headers)

@@ -109,7 +109,7 @@ def _clean_one(member: Field, value: Any, version: str, patch: bool, path: str) 
                 f"{', '.join(member.choices)}.'.",
             )
         return found
-    if member.minimum is not None and int(value) < member.minimum:
+    if member.minimum is not None and float(str(value)) < member.minimum:
         raise bad_request(
             "InvalidRequestContent",
             f"The value of '{path}' must be at least {member.minimum}.",
