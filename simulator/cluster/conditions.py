@@ -7,6 +7,7 @@ from typing import Any
 
 from .objects import Manifest, ObjectKey, ObjectStore, timestamp
 
+REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 _FIRST = ("Stalled", "Reconciling", "Ready")
 
 
@@ -28,7 +29,9 @@ class StatusWriter:
         self._key = key
         self._now = now
         manifest = store.get(key) or {}
-        self.generation = int((manifest.get("metadata") or {}).get("generation", 0))
+        metadata = manifest.get("metadata") or {}
+        self.generation = int(metadata.get("generation", 0))
+        self._requested = (metadata.get("annotations") or {}).get(REQUESTED_AT)
         self._status: Manifest = dict(manifest.get("status") or {})
         self._conditions = {item["type"]: item for item in self._status.get("conditions") or []}
 
@@ -80,5 +83,7 @@ class StatusWriter:
         return str(found["message"]) if found else ""
 
     def save(self) -> None:
+        if self._requested and self.status_of("Ready") in ("True", "False"):
+            self._status["lastHandledReconcileAt"] = self._requested
         status = self._status | {"conditions": sorted(self._conditions.values(), key=_rank)}
         self._store.set_status(self._key, status)

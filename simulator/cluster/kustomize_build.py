@@ -7,6 +7,7 @@ in its words (flux-behaviour sections 3.3 and 3.7).
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import shutil
 import subprocess
@@ -28,6 +29,13 @@ _GIVES_OBJECTS = (
     *("resources", "bases", "components", "configMapGenerator", "secretGenerator"),
     *("helmCharts", "generators", "crds"),
 )
+# A remote base may be fetched; a path of this machine under the guise of a URL may not.
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/nonexistent",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ALLOW_PROTOCOL": "http:https:ssh",
+}
 _ESCAPES = {"n": "\n", "t": "\t"}
 # Releases of kustomize differ in how they say that a listed file is not there.
 _NOT_OPENED = re.compile(
@@ -88,7 +96,8 @@ def _outcome(
 
 
 def _build(workspace: Workspace, artifact: Path, path: str, amendments: Manifest) -> list[Manifest]:
-    inner = _inside(artifact, path)
+    # As Flux joins paths: `..` ends at the root of the artifact.
+    inner = posixpath.normpath(f"/{path}").lstrip("/")
     folder = artifact / inner
     if not folder.is_dir():
         text = f"stat {ROOT}/{inner}: no such file or directory"
@@ -121,13 +130,6 @@ def _kubectl_is_old() -> bool:
 
 def kustomization_file(folder: Path) -> Path | None:
     return next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
-
-
-def _inside(artifact: Path, path: str) -> str:
-    """Return a path below the artifact's root; `..` cannot leave it."""
-    whole = (artifact / path.lstrip("/")).resolve()
-    root = artifact.resolve()
-    return str(whole.relative_to(root)) if whole.is_relative_to(root) else path.strip("./")
 
 
 def _read(file: Path) -> Manifest:
@@ -227,6 +229,7 @@ def _amend(document: Manifest, amendments: Manifest) -> None:
 
 
 def _kustomize(folder: Path, root: Path) -> list[Manifest]:
+    _stay_inside(folder, root.resolve(), set())
     program = shutil.which("kubectl")
     line = [program, "kustomize"] if program else [shutil.which("kustomize") or "", "build"]
     if not line[0]:
@@ -240,13 +243,34 @@ def _kustomize(folder: Path, root: Path) -> list[Manifest]:
             stdin=subprocess.DEVNULL,
             timeout=_LONGEST_SECONDS,
             check=False,
-            env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "GIT_TERMINAL_PROMPT": "0"},
+            env=_ENVIRONMENT,
         )
     except subprocess.TimeoutExpired:
         raise BuildError("kustomize build failed: context deadline exceeded") from None
     if done.returncode:
         raise BuildError(f"kustomize build failed: {_message(done.stderr, folder, root)}")
     return [item for item in load_all(done.stdout) if isinstance(item, dict)]
+
+
+def _stay_inside(folder: Path, root: Path, seen: set[Path]) -> None:
+    """Refuse a kustomization that reaches out of the artifact, directly or through another."""
+    file = kustomization_file(folder)
+    if file is None or folder in seen:
+        return
+    seen.add(folder)
+    document = _read(file)
+    for field in ("resources", "bases", "components"):
+        entries = document.get(field)
+        for entry in entries if isinstance(entries, list) else []:
+            if "://" in str(entry) or str(entry).startswith("git@"):
+                continue
+            path = (folder / str(entry)).resolve()
+            if not path.is_relative_to(root):
+                text = f"security; file '{entry}' is not in or below '{ROOT}'"
+                text = f"accumulating resources: accumulation err='{text}'"
+                raise BuildError(f"kustomize build failed: {text}")
+            if path.is_dir():
+                _stay_inside(path, root, seen)
 
 
 def _message(stderr: str, folder: Path, root: Path) -> str:

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from . import extension
 from .agent import apply_configuration, config_key, remove_configuration
 from .artifacts import Workspace
+from .conditions import REQUESTED_AT
 from .folder_sources import look_at_bucket, look_at_oci
 from .health import is_static
 from .helm_release import reconcile_release
@@ -72,6 +73,8 @@ class ClusterSimulation:
         self._inbox: deque[Command] = deque()
         self._configurations: dict[str, dict[str, Any]] = {}
         self._reports: dict[str, ConfigurationReport] = {}
+        self._reported_version = -1
+        self._app = kubernetes_app(self.state, self.request_reconcile)
         extension.prepare_cluster(self.state, kind)
 
     # --- what Azure asks for ----------------------------------------------------------------
@@ -94,6 +97,10 @@ class ClusterSimulation:
         self._reports.pop(name, None)
         self._send("delete", name=name)
 
+    def request_reconcile(self, key: ObjectKey, token: str) -> None:
+        """Have an object reconciled now, as its `reconcile.fluxcd.io/requestedAt` asks for."""
+        self._send("reconcile", key=list(key), token=token)
+
     # --- time -------------------------------------------------------------------------------
 
     def advance(self) -> set[str]:
@@ -102,11 +109,9 @@ class ClusterSimulation:
             return set()
         with self._busy:
             self._obey()
-            before = self.state.store.version
             self.state.scheduler.run_due(self.state.now, self._reconcile)
-            changed = self._push_reports() if self.state.store.version != before else set()
             self._obey()
-        return changed | self._push_reports()
+            return self._push_reports()
 
     def next_due(self) -> datetime | None:
         """Return when `advance()` has something to do; None when nothing is planned."""
@@ -120,7 +125,7 @@ class ClusterSimulation:
 
     def kubernetes_app(self) -> Starlette:
         """Return an ASGI app: the read-only Kubernetes API of this cluster."""
-        return kubernetes_app(self.state)
+        return self._app
 
     # --- surviving a restart ----------------------------------------------------------------
 
@@ -142,8 +147,6 @@ class ClusterSimulation:
             self._inbox = deque((verb, details) for verb, details in data["inbox"])
             self._configurations = data["configurations"]
             self._reports = {name: _from_json(item) for name, item in data["reports"].items()}
-            # A reconcile that was under way starts anew, as after a restart of its controller.
-            extension.wake_everything(self.state)
 
     # --- inside -----------------------------------------------------------------------------
 
@@ -167,6 +170,8 @@ class ClusterSimulation:
                     self._put(**details)
                 case "delete":
                     self._delete(**details)
+                case "reconcile":
+                    self._request(ObjectKey(*details["key"]), details["token"])
 
     def _install(self, version: str, settings: dict[str, str]) -> None:
         extension.install(self.state, version, settings)
@@ -180,6 +185,16 @@ class ClusterSimulation:
         self._configurations[name] = properties
         key = config_key(name, properties)
         self.state.scheduler.restart(key, self.state.now + self.state.pause(_AGENT_SECONDS))
+
+    def _request(self, key: ObjectKey, token: str) -> None:
+        manifest = self.state.store.get(key)
+        if manifest is None:
+            return
+        metadata = manifest["metadata"]
+        annotations = (metadata.get("annotations") or {}) | {REQUESTED_AT: token}
+        asked = manifest | {"metadata": metadata | {"annotations": annotations}}
+        self.state.store.apply(asked, manager="kubectl-annotate", now=self.state.now)
+        self.state.wake(key)
 
     def _delete(self, name: str) -> None:
         properties = self._configurations.pop(name, None)
@@ -223,7 +238,10 @@ class ClusterSimulation:
 
     def _push_reports(self) -> set[str]:
         """Report what changed since the last time, with the time of the report."""
-        changed = set()
+        changed: set[str] = set()
+        if self.state.store.version == self._reported_version:
+            return changed
+        self._reported_version = self.state.store.version
         for name, properties in list(self._configurations.items()):
             old = self._reports.get(name)
             if old is None:

@@ -337,6 +337,11 @@ def _service(manifest: Manifest) -> Manifest:
     digest = hashlib.sha256(manifest["metadata"]["uid"].encode()).digest()
     if "clusterIP" not in spec and spec["type"] != "ExternalName":
         spec["clusterIP"] = f"10.0.{digest[0]}.{digest[1] or 1}"
+    if spec["type"] in ("NodePort", "LoadBalancer"):
+        spec["ports"] = [
+            {"nodePort": 30000 + (digest[2] * 256 + digest[3] + number) % 2768} | port
+            for number, port in enumerate(spec.get("ports") or [])
+        ]
     status: Manifest = {"loadBalancer": {}}
     if spec["type"] == "LoadBalancer":
         status = {"loadBalancer": {"ingress": [{"ip": f"203.0.113.{digest[2] or 1}"}]}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -10,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from simulator.cluster.objects import Manifest
+from simulator.cluster.conditions import REQUESTED_AT
+from simulator.cluster.objects import Manifest, ObjectKey, key_of
 from simulator.cluster.resources import Resource
 from simulator.cluster.state import ClusterState
 
@@ -19,9 +21,15 @@ from .tables import table
 from .view import objects_of, selected
 
 
-def kubernetes_app(state: ClusterState) -> Starlette:
-    """Return an ASGI app that shows one cluster. It changes nothing and asks for no sign-in."""
-    routes = _Routes(state)
+def kubernetes_app(
+    state: ClusterState, request_reconcile: Callable[[ObjectKey, str], None]
+) -> Starlette:
+    """Return an ASGI app that shows one cluster. It asks for no sign-in.
+
+    The one thing that can be written is the annotation by which Flux is asked to reconcile an
+    object now; `request_reconcile` gets the object's key and the annotation's value.
+    """
+    routes = _Routes(state, request_reconcile)
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     return Starlette(
         routes=[
@@ -73,11 +81,33 @@ def _no_resource() -> Response:
     return _problem(404, "NotFound", "the server could not find the requested resource")
 
 
+def _read_only() -> Response:
+    return _problem(405, "MethodNotAllowed", "the simulated cluster can be read only")
+
+
+def _requested_at(body: bytes) -> str | None:
+    """Return the value of the annotation that a merge patch sets; None for any other patch."""
+    try:
+        patch = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(patch, dict) or set(patch) - {"metadata", "apiVersion", "kind"}:
+        return None
+    metadata = patch.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    if not isinstance(annotations, dict) or set(annotations) != {REQUESTED_AT}:
+        return None
+    return str(annotations[REQUESTED_AT])
+
+
 class _Routes:
     """Handlers over one cluster."""
 
-    def __init__(self, state: ClusterState) -> None:
+    def __init__(
+        self, state: ClusterState, request_reconcile: Callable[[ObjectKey, str], None]
+    ) -> None:
         self.state = state
+        self.request_reconcile = request_reconcile
 
     @property
     def resources(self) -> list[Resource]:
@@ -97,9 +127,8 @@ class _Routes:
 
     async def objects(self, request: Request) -> Response:
         where = request.path_params
-        if request.method != "GET":
-            text = "the simulated cluster can be read only"
-            return _problem(405, "MethodNotAllowed", text)
+        if request.method not in ("GET", "PATCH"):
+            return _read_only()
         namespace, plural, name, rest = _divide(where["rest"])
         resource = next(
             (
@@ -115,7 +144,25 @@ class _Routes:
         if request.query_params.get("watch") in ("1", "true"):
             return _problem(405, "MethodNotAllowed", "watch is not supported on this cluster")
         found = objects_of(self.state, resource, where["version"], namespace)
+        if request.method == "PATCH":
+            return self._annotate(resource, found, name, await request.body())
         return self._answer(request, resource, found, name)
+
+    def _annotate(
+        self, resource: Resource, found: list[Manifest], name: str, body: bytes
+    ) -> Response:
+        """Take a merge patch that sets the annotation which asks for a reconcile, nothing else."""
+        token = _requested_at(body)
+        if token is None or not resource.group.endswith(".toolkit.fluxcd.io"):
+            return _read_only()
+        manifest = next((item for item in found if item["metadata"]["name"] == name), None)
+        if manifest is None:
+            text = f'{resource.qualified_name} "{name}" not found'
+            return _problem(404, "NotFound", text)
+        self.request_reconcile(key_of(manifest), token)
+        metadata = manifest["metadata"]
+        annotations = (metadata.get("annotations") or {}) | {REQUESTED_AT: token}
+        return _json(manifest | {"metadata": metadata | {"annotations": annotations}})
 
     def _answer(
         self, request: Request, resource: Resource, found: list[Manifest], name: str

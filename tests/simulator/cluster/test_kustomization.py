@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -451,3 +452,27 @@ def test_post_build_variables(bench: Bench, repository: Repository) -> None:
     bench.put({"base": {"path": "base"}, "app": {"path": "app", "postBuild": inline}})
     bench.settle()
     assert bench.object("ConfigMap", "a")["data"] == {"host": "production.example.com"}
+
+
+def test_nothing_outside_of_the_source_is_read(
+    bench: Bench, repository: Repository, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kustomization.yaml").write_text("resources: [a.yaml]\n", encoding="utf-8")
+    (outside / "a.yaml").write_text(config_map("stolen"), encoding="utf-8")
+    up = "/".join([".."] * 12)
+    inner = f"resources: [{up}{outside}]\n"
+    (repository.path / "link").symlink_to(outside)
+    files: dict[str, str | None] = {
+        "app/kustomization.yaml": "resources: [../inner]\n",
+        "inner/kustomization.yaml": inner,
+        "linked/kustomization.yaml": "resources: [../link/a.yaml]\n",
+    }
+    repository.commit(files)
+    bench.put({"app": {"path": "app"}, "linked": {"path": "linked"}, "up": {"path": "../../x"}})
+    bench.settle()
+    assert "is not in or below" in bench.ready("config-app")[2]
+    assert bench.ready("config-linked")[1] == "BuildFailed"
+    assert bench.ready("config-up")[2].endswith("/x: no such file or directory")
+    assert bench.object("ConfigMap", "stolen") is None

@@ -267,3 +267,17 @@ def test_single_objects_selectors_and_refusals(kubectl: Kubectl) -> None:
     assert 'helmreleases.helm.toolkit.fluxcd.io "absent" not found' in message
     message = kubectl("delete", "ns", "nginx", "--wait=false", ok=False)
     assert "the simulated cluster can be read only" in message
+
+
+def test_a_reconcile_can_be_asked_for(kubectl: Kubectl, tutorial: Bench) -> None:
+    due = tutorial.simulation.next_due()
+    assert due is not None
+    assert due > tutorial.clock.now()
+    where = ("kustomization", "cluster-config-apps", "-n", "cluster-config")
+    kubectl("annotate", *where, "--overwrite", "reconcile.fluxcd.io/requestedAt=now-1")
+    tutorial.settle()
+    found = json.loads(kubectl("get", *where, "-o", "json"))
+    assert found["status"]["lastHandledReconcileAt"] == "now-1"
+    assert found["status"]["history"][0]["totalReconciliations"] == 2
+    message = kubectl("annotate", *where, "other=thing", ok=False)
+    assert "the simulated cluster can be read only" in message
