@@ -57,9 +57,7 @@ def install_step(cluster: Cluster) -> Step | None:
 
 def extension_id(cluster: Cluster, name: str = NAME) -> str:
     """ARM id of the extension instance, in ARM's own spelling."""
-    return (
-        f"{cluster.arm_id_display}/providers/Microsoft.KubernetesConfiguration/extensions/{name}"
-    )
+    return f"{cluster.arm_id_display}/providers/Microsoft.KubernetesConfiguration/extensions/{name}"
 
 
 def extension_api_version(cluster: Cluster) -> str:

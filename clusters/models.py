@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from access.models import Environment
+from access.models import Environment, User
 from access.querysets import EnvironmentScopedQuerySet
 
 
@@ -40,6 +40,10 @@ class Connection(models.Model):
     client_id = models.CharField(max_length=64, blank=True)
     # Fernet token (settings.ENCRYPTION_KEYS); write-only: no page, event or export shows it.
     secret_encrypted = models.TextField(blank=True)
+    secret_set_at = models.DateTimeField(null=True, blank=True)
+    secret_set_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="+"
+    )  # None with a time: from the environment of the process
     certificate_path = models.CharField(max_length=400, blank=True)
     api_version = models.CharField(max_length=20, default="2025-04-01")
     reads = models.CharField(max_length=10, choices=Reads.choices, default=Reads.GRAPH)
@@ -49,13 +53,19 @@ class Connection(models.Model):
     # The last test and the last fleet reads: what was seen, and what went wrong.
     checks = models.JSONField(default=list, blank=True)
     checked_at = models.DateTimeField(null=True, blank=True)
+    test_asked_at = models.DateTimeField(null=True, blank=True)
+    test_begun_at = models.DateTimeField(null=True, blank=True)
     problem = models.CharField(max_length=40, blank=True)  # changes.models.Problem value, or ""
     problem_code = models.CharField(max_length=100, blank=True)
     problem_message = models.TextField(blank=True)
     problem_since = models.DateTimeField(null=True, blank=True)
-    delta_at = models.DateTimeField(null=True, blank=True)
-    sweep_at = models.DateTimeField(null=True, blank=True)
-    sweep_id = models.BigIntegerField(default=0)
+    delta_at = models.DateTimeField(null=True, blank=True)  # the last read that worked
+    sweep_at = models.DateTimeField(null=True, blank=True)  # the last sweep that saw everything
+    sweep_id = models.BigIntegerField(default=0)  # of the sweep that runs or ran last
+    sweep_due_at = models.DateTimeField(null=True, blank=True)  # None: at once
+    sweep_configurations = models.IntegerField(default=0)  # seen by the last accepted sweep
+    # A sweep saw a fifth less than was known: nothing is gone until a second one says so too.
+    drop_suspected = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -63,6 +73,41 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_testing(self) -> bool:
+        """A test was asked for and has not answered yet."""
+        asked = self.test_asked_at
+        return asked is not None and (self.checked_at is None or self.checked_at < asked)
+
+
+class Shard(models.Model):
+    """The subscriptions of a connection that one worker reads at a time.
+
+    Resource Graph counts queries by principal, so one shard holds many subscriptions; ARM counts
+    by subscription, so where clusters are listed one by one each subscription is its own shard.
+    """
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="shards")
+    position = models.PositiveIntegerField()
+    subscription_ids = models.JSONField(default=list)
+    next_at = models.DateTimeField()  # moving it on is the claim
+    read_at = models.DateTimeField(null=True, blank=True)  # the last read that worked
+    sweep_id = models.BigIntegerField(default=0)  # the last sweep that read it whole
+    configurations = models.IntegerField(default=0)  # rows of that sweep
+    problem = models.CharField(max_length=40, blank=True)  # of the last read
+    problem_code = models.CharField(max_length=100, blank=True)
+    problem_message = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["connection_id", "position"]
+        indexes = [models.Index(fields=["next_at"])]
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "position"], name="shard_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.connection} {self.position}"
 
 
 class EnvironmentRule(models.Model):
@@ -109,6 +154,8 @@ class Cluster(models.Model):
     distribution = models.CharField(max_length=60, blank=True)
     node_count = models.IntegerField(null=True, blank=True)
     provisioning_state = models.CharField(max_length=40, blank=True)
+    oidc_issuer = models.CharField(max_length=300, blank=True)
+    workload_identity = models.BooleanField(default=False)
     environment = models.ForeignKey(
         Environment, models.SET_NULL, null=True, blank=True, related_name="clusters"
     )
@@ -123,7 +170,11 @@ class Cluster(models.Model):
 
     class Meta:
         ordering = ["name", "id"]
-        indexes = [models.Index(fields=["name", "id"]), models.Index(fields=["environment", "id"])]
+        indexes = [
+            models.Index(fields=["name", "id"]),
+            models.Index(fields=["environment", "id"]),
+            models.Index(fields=["connection", "sweep_id"]),
+        ]
 
     def __str__(self) -> str:
         return self.name
