@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable
 
-from django.db import close_old_connections
 from django.utils import timezone
 
 from changes.claim import due
@@ -82,4 +81,3 @@ def _guarded(work: Callable[[], object]) -> None:
         work()
     except Exception:
         log.exception("Due work failed: %s", getattr(work, "__qualname__", work))
-        close_old_connections()
