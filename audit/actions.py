@@ -84,6 +84,9 @@ ACTIONS: dict[str, Action] = {
     "operation.retried": Action(
         "writes", "refresh", "none", _("{actor} had the write of {object} tried again")
     ),
+    "operation.rechecked": Action(
+        "writes", "refresh-alert", "none", _("{object} is checked again after a late write")
+    ),
     "operation.superseded": Action(
         "writes", "replace", "none", _("The write of {object} was superseded")
     ),

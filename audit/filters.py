@@ -57,7 +57,7 @@ class HistoryFilter(forms.Form):
             label=_("Environment"),
             required=False,
             choices=choices,
-            widget=forms.Select({"class": "w-auto"}),
+            widget=forms.Select({"class": "w-auto pe-5"}),
         )
         self.full_clean()
 
