@@ -63,13 +63,14 @@
     pill.hidden = false;
     pill.className = 'fg-live' + tone[mode];
     const age = fill(words.ago, {time: duration((Date.now() - live.seen) / 1000)});
-    setText(pill.lastElementChild, fill(words[mode], {time: age}));
+    const name = mode[0].toUpperCase() + mode.slice(1);
+    setText(pill.lastElementChild, fill(words['is' + name], {time: age}));
     pill.title = live.paused ? words.resume : words.pause;
     pill.setAttribute('aria-pressed', String(live.paused));
     if (mode === live.mode) return;
     // The first "Live" is what everybody expects: say only what differs from it.
     if (live.mode || mode !== 'live') {
-      setText($('#fg-say'), words['say' + mode[0].toUpperCase() + mode.slice(1)] || '');
+      setText($('#fg-say'), words['say' + name] || '');
     }
     live.mode = mode;
   }
@@ -160,6 +161,7 @@
     if (answer.status === 404) { location.reload(); return; }
     if (answer.status !== 200) return;
     const html = await answer.text();
+    if (/^\s*<!doctype/i.test(html)) return; // not a part of this page
     const current = document.getElementById(id);
     if (!current) return;
     if (busy(current)) { live.waiting.add(id); return; }
@@ -184,6 +186,22 @@
     : element.name ? `[name="${CSS.escape(element.name)}"][value="${CSS.escape(element.value || '')}"]`
       : element.getAttribute('href') ? `a[href="${CSS.escape(element.getAttribute('href'))}"]` : '';
 
+  // Where an element without a key of its own stands, to find its twin after a swap.
+  function placeOf(element, root) {
+    const place = [];
+    for (let at = element; at && at !== root; at = at.parentElement) {
+      place.unshift(Array.prototype.indexOf.call(at.parentElement.children, at));
+    }
+    return place;
+  }
+
+  function twin(key, place, tag, root) {
+    const named = key && $(key, root);
+    if (named) return named;
+    const found = place.reduce((at, index) => at && at.children[index], root);
+    return found && found.tagName === tag ? found : null;
+  }
+
   const rowsOf = (root) => new Map($$('tr[id], li[id], [data-row]', root).map((row) => [row.id || row.dataset.row, row]));
 
   // The same row, whatever its relative times say.
@@ -206,8 +224,9 @@
     if (outer ? plain(old) === plain(root) && old.className === root.className
       : plain(old) === plain(Object.assign(document.createElement('div'), {innerHTML: html}))) return true;
     const before = rowsOf(old);
+    const active = old.contains(document.activeElement) ? document.activeElement : null;
     const kept = {
-      focus: old.contains(document.activeElement) ? keyOf(document.activeElement) : '',
+      focus: active && active !== old ? [keyOf(active), placeOf(active, old), active.tagName] : null,
       checked: $$('input[type="checkbox"]:checked', old).map(keyOf).filter(Boolean),
       open: $$('details[open][id]', old).map((element) => element.id),
       scroll: $$('.fg-scroll, [data-keep-scroll]', old).map((element) => [element.scrollLeft, element.scrollTop]),
@@ -228,7 +247,7 @@
       if (kept.scroll[index]) [element.scrollLeft, element.scrollTop] = kept.scroll[index];
     });
     if (kept.focus) {
-      const again = $(kept.focus, fresh);
+      const again = twin(...kept.focus, fresh);
       if (again) again.focus({preventScroll: true});
     }
     if (scrollX !== kept.page[0] || scrollY !== kept.page[1]) scrollTo(kept.page[0], kept.page[1]);

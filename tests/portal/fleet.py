@@ -62,9 +62,7 @@ def configuration(
     )
 
 
-def change(
-    author: User, target: Configuration, state: str = "in_review", **fields: Any
-) -> Change:
+def change(author: User, target: Configuration, state: str = "in_review", **fields: Any) -> Change:
     now = timezone.now()
     number = next(_numbers)
     values: dict[str, Any] = {
