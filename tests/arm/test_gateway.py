@@ -224,6 +224,17 @@ def test_a_success_is_a_success_whatever_its_form(
             assert write(gateway, "r").status == status
 
 
+@pytest.mark.parametrize("items", [[1], ["text"], [None], [[]]])
+def test_a_list_is_a_list_whatever_it_holds(
+    gateway: Gateway, wire: WireServer, items: list[object]
+) -> None:
+    wire.answer(Reply(200, {"value": items}))
+    assert gateway.list_configurations(AKS) == items
+    assert gateway.list_extensions(AKS) == items
+    assert gateway.list_flux_v1(AKS) == items
+    assert gateway.list_federated_credentials(IDENTITY) == items
+
+
 # Operations that run on
 
 

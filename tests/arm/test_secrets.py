@@ -201,6 +201,30 @@ def test_private_keys_are_taken_out() -> None:
     assert scrub(text) == "bad key: ***\n end"
 
 
+@pytest.mark.parametrize(
+    "echoed",
+    [
+        'pass "word"/one',
+        'pass \\"word\\"/one',
+        "pass%20%22word%22%2Fone",
+        "pass+%22word%22%2Fone",
+        "cGFzcyAid29yZCIvb25l",
+    ],
+)
+def test_a_secret_is_known_in_every_form(echoed: str) -> None:
+    secret = 'pass "word"/one'
+    assert scrub(f"got <{echoed}> here", [secret]) == "got <***> here"
+    encoded = base64.b64encode(secret.encode()).decode()
+    if "%" not in echoed:
+        assert scrub(f"got <{echoed}> here", [encoded]) == "got <***> here"
+
+
+def test_one_line_of_a_secret_is_hidden_too() -> None:
+    encoded = base64.b64encode(KEY.encode()).decode()
+    for secret in (KEY, encoded):
+        assert scrub("line 2: canaryAAAAline1", [secret]) == "line 2: ***"
+
+
 def test_an_empty_secret_hides_nothing() -> None:
     assert scrub("a text", ["", "text"]) == "a ***"
 
