@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .access_rules import account_of, may_act, refusal
-from .objects import Manifest, ObjectKey, content, is_subdomain_name, key_of
+from .admission import immutable_change, invalid
+from .objects import Manifest, ObjectKey, content, key_of
 from .state import CONTROLLER_OF_GROUP, ClusterState
 
 MANAGER = "kustomize-controller"
@@ -18,20 +19,10 @@ _ORDER = (
     *("ConfigMap", "Secret", "Service", "LimitRange", "Deployment", "StatefulSet", "CronJob"),
     "PodDisruptionBudget",
 )
-_SUBDOMAIN_HELP = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
-    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
-    r"for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-_SELECTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 
 
 class ApplyError(Exception):
     """The API server refused an object."""
-
-
-class _ImmutableError(ApplyError):
-    """A field changed that cannot; `force` makes the object anew."""
 
 
 def apply_all(
@@ -115,39 +106,14 @@ def _check(state: ClusterState, owner: Manifest, manifest: Manifest) -> None:
     if resource.namespaced and not state.store.has_namespace(key.namespace):
         raise ApplyError(f'{key} not found: namespaces "{key.namespace}" not found')
     name = f"{key.kind}.{key.group}" if key.group else key.kind
-    if key.group != "rbac.authorization.k8s.io" and not is_subdomain_name(key.name):
-        text = f'{name} "{key.name}" is invalid: metadata.name: Invalid value: "{key.name}": '
-        raise ApplyError(f"{key} dry-run failed (Invalid): {text}{_SUBDOMAIN_HELP}")
-    fault = _immutable_change(state.store.get(key), manifest)
+    fault = invalid(manifest)
+    if fault:
+        text = f'{name} "{key.name}" is invalid: {fault}'
+        raise ApplyError(f"{key} dry-run failed (Invalid): {text}")
+    fault = immutable_change(state.store.get(key), manifest)
     if fault and not _forced(owner, manifest):
         text = f'{name} "{key.name}" is invalid: {fault}'
-        raise _ImmutableError(f"{key} dry-run failed (Invalid): {text}")
-
-
-def _immutable_change(current: Manifest | None, wanted: Manifest) -> str:
-    """Return what the API server says of a changed field that is set for good; else nothing."""
-    if current is None:
-        return ""
-    kind = wanted["kind"]
-    old, new = current.get("spec") or {}, wanted.get("spec") or {}
-    if kind in _SELECTED and old.get("selector") != new.get("selector"):
-        value = _selector_in_go(new.get("selector") or {})
-        return f"spec.selector: Invalid value: {value}: field is immutable"
-    if kind == "Job" and old.get("template") != new.get("template"):
-        return "spec.template: Invalid value: core.PodTemplateSpec{...}: field is immutable"
-    if kind in ("ConfigMap", "Secret") and current.get("immutable"):
-        same = all(current.get(field) == wanted.get(field) for field in ("data", "binaryData"))
-        return "" if same else "data: Forbidden: field is immutable when `immutable` is set"
-    return ""
-
-
-def _selector_in_go(selector: Manifest) -> str:
-    labels = sorted((selector.get("matchLabels") or {}).items())
-    pairs = ", ".join(f'"{name}":"{value}"' for name, value in labels)
-    return (
-        f"v1.LabelSelector{{MatchLabels:map[string]string{{{pairs}}}, "
-        "MatchExpressions:[]v1.LabelSelectorRequirement(nil)}"
-    )
+        raise ApplyError(f"{key} dry-run failed (Invalid): {text}")
 
 
 def _write(state: ClusterState, owner: Manifest, manifest: Manifest) -> tuple[ObjectKey, str]:
@@ -157,7 +123,7 @@ def _write(state: ClusterState, owner: Manifest, manifest: Manifest) -> tuple[Ob
         return key, "skipped"
     if current is not None and is_set(manifest, "ssa", "ifnotpresent"):
         return key, "skipped"
-    if _immutable_change(current, manifest):
+    if immutable_change(current, manifest):
         state.store.delete(key)
     metadata = manifest["metadata"]
     labels = (metadata.get("labels") or {}) | owner_labels(owner)

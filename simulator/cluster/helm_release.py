@@ -11,29 +11,14 @@ from datetime import timedelta
 
 from . import helm_storage
 from .access_rules import account_of, may_act, refusal
-from .chart_catalogue import Chart, render
+from .chart_catalogue import render
 from .durations import format_go
-from .git_source import SourceError
 from .health import health_of
-from .helm_source import find_chart
-from .helm_values import ValuesError, values_of
+from .helm_prepare import MANAGER, NotReadyError, PreparedRelease
 from .objects import Manifest, ObjectKey, condition, is_true, key_of, timestamp
-from .resources import HELM_GROUP, SOURCE_GROUP
 from .scheduler import Reconcile, jittered
-from .source_controller import artifact_of, interval_of, timeout_of
+from .source_controller import interval_of, timeout_of
 from .state import ClusterState
-
-MANAGER = "helm-controller"
-
-
-class _NotReadyError(Exception):
-    """A prerequisite is missing: condition reason and message, and how long to wait."""
-
-    def __init__(self, reason: str, message: str, wait: timedelta | None) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-        self.wait = wait
 
 
 class _ActionError(Exception):
@@ -54,7 +39,7 @@ def reconcile_release(state: ClusterState, key: ObjectKey) -> Reconcile:
         yield state.pause(0.5)
     try:
         run.prepare()
-    except _NotReadyError as missing:
+    except NotReadyError as missing:
         status = state.status(key)
         status.condition("Ready", "False", missing.reason, missing.message).save()
         return missing.wait
@@ -69,125 +54,8 @@ def _source_is_foreign(state: ClusterState, manifest: Manifest) -> bool:
     return state.enforces_tenancy and bool(namespace) and namespace != own
 
 
-class _Run:
+class _Run(PreparedRelease):
     """One reconcile of one release."""
-
-    chart: Chart
-    values: Manifest
-
-    def __init__(self, state: ClusterState, key: ObjectKey, manifest: Manifest) -> None:
-        self.state = state
-        self.key = key
-        self.manifest = manifest
-        self.spec = manifest["spec"]
-        target = self.spec.get("targetNamespace")
-        self.namespace = str(target or key.namespace)
-        self.name = str(
-            self.spec.get("releaseName") or (f"{target}-{key.name}" if target else key.name)
-        )
-        self.storage = str(self.spec.get("storageNamespace") or key.namespace)
-
-    # --- prerequisites ----------------------------------------------------------------------
-
-    def prepare(self) -> None:
-        """Find chart and values; raise _NotReadyError when something is not there yet."""
-        self._check_dependencies()
-        chart_key = self._chart_key()
-        chart = self.state.store.get(chart_key)
-        fault = _chart_fault(chart_key, chart)
-        if chart is None or fault:
-            # The chart wakes its release when it is there.
-            raise _NotReadyError("SourceNotReady", fault, self.state.requeue_dependency())
-        try:
-            self.chart = find_chart(self.state, chart)
-        except SourceError as failure:
-            text = f"Could not load chart: {failure.message}"
-            raise _NotReadyError("ArtifactFailed", text, self._back_off()) from None
-        try:
-            self.values = values_of(self.state, self.manifest)
-        except ValuesError as failure:
-            raise _NotReadyError("ValuesError", str(failure), self._back_off()) from None
-        self._check_rights()
-
-    def _check_dependencies(self) -> None:
-        for ref in self.spec.get("dependsOn") or []:
-            namespace = ref.get("namespace") or self.key.namespace
-            key = ObjectKey(HELM_GROUP, "HelmRelease", namespace, ref["name"])
-            found = self.state.store.get(key)
-            shown = f"'{namespace}/{ref['name']}'"
-            if found is None:
-                text = f"unable to get {shown} dependency: helmreleases.{HELM_GROUP}"
-                text += f' "{ref["name"]}" not found'
-            elif _is_ready(found):
-                continue
-            else:
-                text = f"dependency {shown} is not ready"
-            raise _NotReadyError("DependencyNotReady", text, self.state.requeue_dependency())
-
-    def _chart_key(self) -> ObjectKey:
-        """Write the HelmChart that the release needs and return its key."""
-        template = (self.spec.get("chart") or {}).get("spec") or {}
-        ref = template.get("sourceRef") or {}
-        managed = (self.manifest["metadata"].get("annotations") or {}).get(
-            "clusterconfig.azure.com/use-managed-source"
-        )
-        if managed == "true":
-            ref = self._managed_source() or ref
-        namespace = ref.get("namespace") or self.key.namespace
-        name = f"{self.key.namespace}-{self.key.name}"
-        spec = {
-            "chart": template.get("chart", ""),
-            "version": str(template.get("version") or "*"),
-            "interval": template.get("interval") or self.spec.get("interval") or "10m0s",
-            "sourceRef": {"kind": ref.get("kind", "HelmRepository"), "name": ref.get("name", "")},
-            "reconcileStrategy": template.get("reconcileStrategy") or "ChartVersion",
-        }
-        if template.get("valuesFiles"):
-            spec["valuesFiles"] = template["valuesFiles"]
-        chart = {
-            "apiVersion": f"{SOURCE_GROUP}/v1",
-            "kind": "HelmChart",
-            "metadata": {"name": name, "namespace": namespace, "labels": self._labels()},
-            "spec": spec,
-        }
-        if self.state.store.apply(chart, manager=MANAGER, now=self.state.now) != "unchanged":
-            self.state.scheduler.restart(key_of(chart), self.state.now)
-        self.state.status(self.key).fields(helmChart=f"{namespace}/{name}").save()
-        return key_of(chart)
-
-    def _managed_source(self) -> dict[str, str] | None:
-        """Return the configuration's own source for a release that asks to use it."""
-        labels = self.manifest["metadata"].get("labels") or {}
-        owner = self.state.store.get(
-            ObjectKey(
-                "kustomize.toolkit.fluxcd.io",
-                "Kustomization",
-                labels.get("kustomize.toolkit.fluxcd.io/namespace", ""),
-                labels.get("kustomize.toolkit.fluxcd.io/name", ""),
-            )
-        )
-        ref = owner["spec"]["sourceRef"] if owner else None
-        return ref if ref and ref["kind"] == "GitRepository" else None
-
-    def _labels(self) -> dict[str, str]:
-        return {
-            f"{HELM_GROUP}/name": self.key.name,
-            f"{HELM_GROUP}/namespace": self.key.namespace,
-        }
-
-    def _check_rights(self) -> None:
-        account = account_of(self.state, self.manifest)
-        if account is None or may_act(self.state, account, self.storage):
-            return
-        resource = self.state.store.registry.kind("", "Secret")
-        assert resource is not None  # noqa: S101 - every cluster serves secrets
-        denied = refusal(account, "list", resource, "", self.storage)
-        text = "Could not determine release state: failed to retrieve last release from storage: "
-        text += f"list: failed to list: {denied}"
-        raise _NotReadyError("StateError", text, self._back_off())
-
-    def _back_off(self) -> timedelta:
-        return self.state.scheduler.back_off(self.key)
 
     # --- the action -------------------------------------------------------------------------
 
@@ -277,7 +145,7 @@ class _Run:
         rendered = []
         for item in render(self.chart, self.name, self.namespace, self.values):
             metadata = item["metadata"] | {"annotations": marks}
-            metadata["labels"] = metadata["labels"] | self._labels()
+            metadata["labels"] = metadata["labels"] | self.labels()
             rendered.append(item | {"metadata": metadata})
         return rendered
 
@@ -391,7 +259,7 @@ class _Run:
             return None
         progress = status.message("Reconciling")
         status.condition("Reconciling", "True", "ProgressingWithRetry", progress).save()
-        return self._back_off()
+        return self.back_off()
 
     def _remediate(self, action: str, number: int, deployed: Manifest | None) -> None:
         where = f"{self.namespace}/{self.name}"
@@ -443,26 +311,3 @@ def _sha256(text: str) -> str:
 
 def _identity(item: Manifest) -> tuple[str, str, str, str]:
     return (item["chartVersion"], item["configDigest"], item["name"], item["namespace"])
-
-
-def _is_ready(manifest: Manifest) -> bool:
-    observed = (manifest.get("status") or {}).get("observedGeneration")
-    return observed == manifest["metadata"]["generation"] and is_true(manifest, "Ready")
-
-
-def _chart_fault(key: ObjectKey, chart: Manifest | None) -> str:
-    """Return why a chart cannot be used yet; nothing when it can."""
-    about = f"HelmChart '{key.namespace}/{key.name}' is not ready: "
-    status = (chart or {}).get("status") or {}
-    ready = condition(chart, "Ready")
-    if chart is None or ready is None:
-        return about + "latest generation of object has not been reconciled"
-    if status.get("observedGeneration") != chart["metadata"]["generation"]:
-        if ready["status"] == "False":
-            return about + str(ready["message"])
-        return about + "latest generation of object has not been reconciled"
-    if is_true(chart, "Stalled"):
-        return about + str(ready["message"])
-    if artifact_of(chart) is None:
-        return about + "does not have an artifact"
-    return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from .objects import ObjectKey
 # to run again; None means not before something asks for it.
 Reconcile = Generator[timedelta, None, timedelta | None]
 
+_log = logging.getLogger(__name__)
 _FIRST_RETRY = timedelta(milliseconds=750)
 _LAST_RETRY = timedelta(minutes=15)
 
@@ -87,6 +89,11 @@ class Scheduler:
                 wait = timedelta()
             if wait is not None:
                 self._due[key] = min(now + wait, self._due.get(key, now + wait))
+        except Exception:
+            # As a controller does: one bad object must not stop the work on the others.
+            _log.exception("the reconcile of %s failed", key)
+            self._running.pop(key, None)
+            self._due[key] = now + self.back_off(key)
         else:
             # The reconcile may have been given up by what it did itself.
             if self._running.get(key) is reconcile:

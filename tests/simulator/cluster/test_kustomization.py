@@ -202,6 +202,47 @@ def test_what_the_api_server_refuses(
     assert bench.ready("config-app") == ("False", "ReconciliationFailed", message)
 
 
+FLUX_SOURCE = """
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: x, namespace: team}
+spec: {interval: 5 minutes}
+"""
+
+
+@pytest.mark.parametrize(
+    ("manifest", "fault"),
+    [
+        (
+            FLUX_SOURCE,
+            (
+                'GitRepository.source.toolkit.fluxcd.io "x" is invalid: [spec.url: Required value, '
+                'spec.interval: Invalid value: "5 minutes": spec.interval in body should match '
+                "'^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$']"
+            ),
+        ),
+        (
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x, namespace: team}\n",
+            'Deployment.apps "x" is invalid: spec: Required value',
+        ),
+        (
+            config_map("Upper_Case"),
+            (
+                'ConfigMap "Upper_Case" is invalid: metadata.name: Invalid value: "Upper_Case": a '
+                "lowercase RFC 1123 subdomain must consist of"
+            ),
+        ),
+    ],
+)
+def test_an_object_that_is_not_valid(
+    bench: Bench, repository: Repository, manifest: str, fault: str
+) -> None:
+    start(bench, repository, {"app/object.yaml": manifest})
+    status, reason, message = bench.ready("config-app")
+    assert (status, reason) == ("False", "ReconciliationFailed")
+    assert message.partition(" dry-run failed (Invalid): ")[2].startswith(fault), message
+
+
 def test_earlier_stages_stay_applied_and_are_told(bench: Bench, repository: Repository) -> None:
     namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"
     bad = config_map(namespace="absent")
