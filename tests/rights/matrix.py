@@ -56,6 +56,9 @@ class Row:
     hidden_from: frozenset[str] = NOBODY
     ok: int = 200
     open_to_all: bool = False
+    # Whether the write has its effect now: true for those who are allowed, false for all others.
+    done: Callable[[Scene], bool] | None = None
+    note: str = ""  # where an address has several rows
 
     def expected(self, who: str) -> int:
         """The status that this person gets."""
@@ -64,4 +67,4 @@ class Row:
         return 404 if who in self.hidden_from else 403
 
     def __str__(self) -> str:
-        return f"{self.method} {self.url}"
+        return f"{self.method} {self.url}{self.note and ' ' + self.note}"

@@ -58,6 +58,8 @@ def ask(client: Client, row: Row, scene: Scene) -> Any:
 def test_each_role_gets_what_the_matrix_says(row: Row, who: str, scene: Scene) -> None:
     answer = ask(client_of(scene.people[who]), row, scene)
     assert answer.status_code == row.expected(who)
+    if row.done is not None:
+        assert row.done(scene) == (who in row.allowed)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
@@ -65,6 +67,7 @@ def test_without_a_session_only_the_open_pages_answer(row: Row, scene: Scene) ->
     answer = ask(Client(), row, scene)
     sent_to_sign_in = answer.status_code == 302 and "/sign-in/" in answer.url
     assert sent_to_sign_in != row.open_to_all
+    assert row.done is None or not row.done(scene)
 
 
 @pytest.mark.parametrize("row", WRITES, ids=str)
