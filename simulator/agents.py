@@ -7,7 +7,8 @@ import threading
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from simulator.arm.schema import join_secrets
+from simulator.arm import shapes
+from simulator.arm.schema import join_secrets, writable
 from simulator.clock import wire_time, wire_time_precise
 from simulator.cluster import ClusterSimulation
 from simulator.http import Document
@@ -52,11 +53,14 @@ class Agents:
         if not self.is_synthetic(cluster):
             self.simulation(cluster).uninstall_extension()
 
-    def put_configuration(self, cluster: Resource, name: str, properties: Document) -> None:
+    def put_configuration(self, cluster: Resource, configuration: Resource) -> None:
+        """Hand a configuration with its secrets to the agent, to create or to replace."""
         if self.is_synthetic(cluster):
-            self.synthetic.put(cluster, name)
+            self.synthetic.put(cluster, configuration.name)
         else:
-            self.simulation(cluster).put_configuration(name=name, properties=properties)
+            self.simulation(cluster).put_configuration(
+                name=configuration.name, properties=_desired(configuration)
+            )
             self._changed.add(cluster.key)
 
     def delete_configuration(self, cluster: Resource, name: str) -> None:
@@ -207,12 +211,18 @@ class Agents:
             )
         for resource in self._sim.store.children(cluster.key, CONFIGURATION):
             known.pop(resource.name, None)
-            missing = kept is None or resource.name not in kept["configurations"]
-            if missing and resource.properties["provisioningState"] == "Succeeded":
-                wanted = join_secrets(resource.properties, resource.secrets)
+            wanted = _desired(resource)
+            known_as = None if kept is None else kept["configurations"].get(resource.name)
+            if wanted != known_as and resource.properties["provisioningState"] == "Succeeded":
                 simulation.put_configuration(name=resource.name, properties=wanted)
         for name in known:
             simulation.delete_configuration(name=name)
+
+
+def _desired(configuration: Resource) -> Document:
+    """Return what the agent fetches: everything but the reported part, secrets included."""
+    wanted = writable(shapes.FLUX_CONFIGURATION, configuration.properties)
+    return join_secrets(wanted, configuration.secrets)
 
 
 def _record_key(cluster_key: str) -> str:

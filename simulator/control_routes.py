@@ -45,6 +45,9 @@ def control_routes(simulator: Simulator) -> list[Route]:
     async def call(request: Request) -> Response:
         if request.client is not None and request.client.host not in _LOCAL:
             return JSONResponse({"error": "This door is for this machine only."}, 403)
+        if "origin" in request.headers:
+            # A page in a browser on this machine is not meant either.
+            return JSONResponse({"error": "This door is not for web pages."}, 403)
         name = request.path_params["name"].replace("-", "_")
         operation = operations.get(name)
         if operation is None:

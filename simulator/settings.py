@@ -59,10 +59,13 @@ class Identity:
         return next((a for a in self.applications if a.client_id == client_id.lower()), None)
 
     def person(self, user_name: str) -> Person | None:
+        """Find a person by user name, by the part before its ``@``, by name or object id."""
         wanted = user_name.lower()
-        return next(
-            (p for p in self.people if wanted in (p.user_name, p.object_id, p.name.lower())), None
-        )
+        for person in self.people:
+            short = person.user_name.partition("@")[0]
+            if wanted in (person.user_name, short, person.name.lower(), person.object_id):
+                return person
+        return None
 
 
 _PEOPLE = (

@@ -16,7 +16,7 @@ from simulator.arm.errors import (
 )
 from simulator.arm.operations import Operation, accepted, polled
 from simulator.arm.paths import Target
-from simulator.arm.schema import clean, fill, join_secrets, merge, split_secrets, visible
+from simulator.arm.schema import clean, fill, join_secrets, merge, split_secrets, visible, writable
 from simulator.arm.writes import CONFIGURATION_NAMESPACE, cluster_of, stamped, write_plan
 from simulator.clock import wire_time, wire_time_precise
 from simulator.http import Answer, Document, Request
@@ -182,11 +182,7 @@ class Extensions:
             patch=True,
             path="properties",
         )
-        known = {
-            name: value
-            for name, value in current.properties.items()
-            if not shapes.EXTENSION.fields[name].read_only
-        }
+        known = writable(shapes.EXTENSION, current.properties)
         merged = merge(shapes.EXTENSION, join_secrets(known, current.secrets), patch)
         full = fill(shapes.EXTENSION, merged)
         self._check(full, cluster, current.id, current)

@@ -13,7 +13,7 @@ from simulator.arm.errors import (
 )
 from simulator.arm.operations import Operation, accepted, polled
 from simulator.arm.paths import Target
-from simulator.arm.schema import clean, fill, join_secrets, merge, split_secrets, visible
+from simulator.arm.schema import clean, fill, join_secrets, merge, split_secrets, visible, writable
 from simulator.arm.writes import CONFIGURATION_NAMESPACE, cluster_of, stamped, write_plan
 from simulator.http import Answer, Document, Request
 from simulator.store import Resource
@@ -108,12 +108,9 @@ class FluxConfigurations:
             patch=True,
             path="properties",
         )
-        known = {
-            name: value
-            for name, value in current.properties.items()
-            if not shapes.FLUX_CONFIGURATION.fields[name].read_only
-        }
-        before = join_secrets(known, current.secrets)
+        before = join_secrets(
+            writable(shapes.FLUX_CONFIGURATION, current.properties), current.secrets
+        )
         full = fill(shapes.FLUX_CONFIGURATION, merge(shapes.FLUX_CONFIGURATION, before, patch))
         return self._store(request, cluster, current.id, current, full, status=202)
 
@@ -230,8 +227,7 @@ class FluxConfigurations:
         if not self._sim.extensions.is_ready(cluster):
             return False  # The extension is being installed for the first configuration.
         self._sim.store.put(resource.with_properties(provisioningState="Succeeded"))
-        wanted = join_secrets(resource.properties, resource.secrets)
-        self._sim.agents.put_configuration(cluster, resource.name, wanted)
+        self._sim.agents.put_configuration(cluster, resource)
         return True
 
     def _wait_or_fail(self, operation: Operation, resource: Resource) -> bool:

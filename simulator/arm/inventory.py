@@ -53,7 +53,7 @@ class Inventory:
         found = [
             s
             for s in self._sim.store.of_type(SUBSCRIPTION)
-            if self._sim.permissions.allows(request.caller, f"{SUBSCRIPTION}/read", s.key)
+            if self._sim.permissions.sees_subscription(request.caller, s.key)
         ]
         body = self._sim.page(request, found, _subscription).body
         return Answer(200, {**body, "count": {"type": "Total", "value": len(found)}})

@@ -60,6 +60,20 @@ class Permissions:
             for grant in self._at(principal, scope)
         )
 
+    def read_scopes(self, principal: Principal) -> list[str] | None:
+        """Return the scopes that a principal may read; None when that is everything."""
+        scopes = [
+            scope
+            for scope, grant in self._grants.get(principal.object_id, {}).items()
+            if any(action.lower() in ("*", "*/read") for action in grant["actions"])
+        ]
+        return None if "" in scopes else scopes
+
+    def sees_subscription(self, principal: Principal, key: str) -> bool:
+        """A subscription is listed for whoever may read something in it."""
+        scopes = self.read_scopes(principal)
+        return scopes is None or any(f"{scope}/".startswith(f"{key}/") for scope in scopes)
+
     def handle(self, request: Request, target: Target) -> Answer:
         """``{scope}/providers/Microsoft.Authorization/permissions``."""
         shown = [

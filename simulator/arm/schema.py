@@ -179,6 +179,11 @@ def _merge_map(kind: Object | None, current: Document, patch: Document) -> Docum
     return merged
 
 
+def writable(schema: Object, document: Document) -> Document:
+    """Return the members that a client sets, without those that the service reports."""
+    return {name: value for name, value in document.items() if not schema.fields[name].read_only}
+
+
 def split_secrets(schema: Object, body: Document) -> tuple[Document, Document]:
     """Part a filled body into what may be read back and what may not, both in the same shape."""
     shown: Document = {}

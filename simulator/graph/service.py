@@ -9,7 +9,6 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from simulator.arm.errors import ArmError, bad_request, method_not_allowed
-from simulator.arm.inventory import SUBSCRIPTION
 from simulator.graph import values
 from simulator.graph.expressions import Row
 from simulator.graph.functions import scalars
@@ -101,30 +100,21 @@ class ResourceGraph:
 
         It pages only when the rows carry their id and the query does not limit them itself.
         """
-        readable = self._subscriptions(request, body)
         self._sim.tables.settle()
+        asked = {str(subscription).lower() for subscription in body.get("subscriptions") or ()}
+        scopes = self._sim.permissions.read_scopes(request.caller)
 
         def source(table: str) -> list[Row] | None:
             rows = self._sim.tables.rows(table)
-            if rows is None or readable is None:
-                return rows
-            return [row for row in rows if row["subscriptionId"] in readable]
+            if rows is not None and asked:
+                rows = [row for row in rows if row["subscriptionId"] in asked]
+            if rows is not None and scopes is not None:
+                rows = [row for row in rows if _is_below(row["id"], scopes)]
+            return rows
 
         query = compile_query(str(body["query"]), self._scalars, source)
         rows = query.run(source)
         return rows, query.columns, "id" in query.columns and not query.is_cut
-
-    def _subscriptions(self, request: Request, body: Document) -> set[str] | None:
-        """Return the subscriptions that are asked for and readable; None when that is all."""
-        every = self._sim.store.of_type(SUBSCRIPTION)
-        readable = {
-            s.name.lower()
-            for s in every
-            if self._sim.permissions.allows(request.caller, "*/read", s.key)
-        }
-        if body.get("subscriptions"):
-            readable &= {str(asked).lower() for asked in body["subscriptions"]}
-        return None if len(readable) == len(every) else readable
 
     def _formatted(
         self, request: Request, options: Document, rows: list[Row], columns: list[str]
@@ -142,6 +132,11 @@ class ResourceGraph:
 def _type_of(name: str, rows: list[Row]) -> str:
     value = next((row[name] for row in rows if row.get(name) is not None), "")
     return _TYPES.get(type(value), "object" if isinstance(value, dict | list) else "string")
+
+
+def _is_below(identifier: str, scopes: list[str]) -> bool:
+    key = identifier.lower() + "/"
+    return any(key.startswith(scope + "/") for scope in scopes)
 
 
 def _clock_time(seconds: float) -> str:

@@ -42,6 +42,8 @@ def plant_fleet(simulator: Simulator, *, clusters: int, configurations: int) -> 
             group = resources.group(subscription_id, f"rg-{region}-{order:03}", region, {})
             group_id = store.put(group).id
         cluster = store.put(_cluster(simulator, number, group_id))
+        if cluster.properties.get("connectivityStatus") == "Offline":
+            simulator.agents.set_online(cluster, False)
         store.put(_extension(simulator, cluster))
         for order in range(configurations):
             store.put(_configuration(simulator, cluster, order))
