@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from .access_rules import APPLIER, RBAC_GROUP
 from .durations import format_go
@@ -332,7 +332,7 @@ def _key_pair(state: ClusterState, name: str, namespace: str) -> dict[str, str]:
     kept = state.protected.get((namespace, f"{name}-protected-parameters"), {})
     if kept.get("identity.pub"):
         return {part: kept[part] for part in ("identity", "identity.pub")}
-    private = ec.generate_private_key(ec.SECP384R1())
+    private = rsa.generate_private_key(public_exponent=65537, key_size=3072)
     identity = private.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.OpenSSH,

@@ -105,6 +105,10 @@ class Workspace:
         )
         return done.returncode == 0
 
+    def subject(self, mirror: Path, commit: str) -> str:
+        where = ["--git-dir", str(mirror)]
+        return self._git(*where, "log", "-1", "--format=%s", commit, "--").strip()
+
     def export_commit(self, mirror: Path, commit: str, ignore: str) -> Path:
         """Write the files of a commit once, without links and ignored files."""
         rules = hashlib.sha256(ignore.encode()).hexdigest()[:8] if ignore else "plain"

@@ -37,7 +37,7 @@ def look_at_bucket(state: ClusterState, manifest: Manifest) -> Found:
         file=f"{digest}.tar.gz",
         stored=f"stored artifact: revision '{revision}'",
         progress=f"new upstream revision '{revision}'",
-        event=f"stored artifact with revision '{revision}' from '{name}'",
+        event=lambda: f"stored artifact with revision '{revision}' from '{name}'",
     )
 
 
@@ -77,7 +77,7 @@ def look_at_oci(state: ClusterState, manifest: Manifest) -> Found:
         file=f"sha256:{digest}.tar.gz",
         stored=f"stored artifact for digest '{revision}'",
         progress=f"new revision '{revision}' for '{url}:{tag}'",
-        event=f"stored artifact with revision '{revision}' from '{url}'",
+        event=lambda: f"stored artifact with revision '{revision}' from '{url}'",
     )
 
 

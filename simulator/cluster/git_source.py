@@ -102,6 +102,11 @@ class GitClient:
             self._fetch(remote, mirror, commit)
             return self._workspace.export_commit(mirror, commit, ignore)
 
+    def subject(self, url: str, commit: str) -> str:
+        """Return the first line of a commit's message, cut after 50 characters."""
+        subject = self._workspace.subject(self._workspace.mirror(url), commit)
+        return subject if len(subject) <= 50 else f"{subject[:50]}..."
+
     def _commit(self, remote: _Remote, ref: GitReference) -> GitRevision:
         commit = ref.commit
         mirror = self._workspace.mirror(remote.url)
@@ -235,7 +240,8 @@ class _Remote:
         host = parts.hostname or ""
         service = f"{self.url}/info/refs?service=git-upload-pack"
         port = str(parts.port or (443 if parts.scheme == "https" else 80))
-        return {"get": f'Get "{service}"', "host": host, "port": port, "service": service}
+        get = f'Get "{service}": ' if parts.scheme in ("http", "https") else ""
+        return {"get": get, "host": host, "port": port, "service": service}
 
     def _not_found(self) -> str:
         if urlsplit(self.url).scheme not in ("http", "https"):
@@ -257,16 +263,16 @@ _EXPLANATIONS = [
     for pattern, text in (
         (
             r"Could not resolve host(name)?",
-            "{get}: dial tcp: lookup {host} on 10.0.0.10:53: no such host",
+            "{get}dial tcp: lookup {host} on 10.0.0.10:53: no such host",
         ),
         (
             r"Failed to connect to (?P<peer>\S+) port (?P<port>\d+)|Connection refused",
-            "{get}: dial tcp {host}:{port}: connect: connection refused",
+            "{get}dial tcp {host}:{port}: connect: connection refused",
         ),
         (
             r"SSL certificate problem|server certificate verification failed",
             (
-                "{get}: tls: failed to verify certificate: x509: certificate signed by unknown "
+                "{get}tls: failed to verify certificate: x509: certificate signed by unknown "
                 "authority"
             ),
         ),

@@ -41,7 +41,7 @@ def look_at_index(state: ClusterState, manifest: Manifest) -> Found:
         file=f"index-{digest}.yaml",
         stored=f"stored artifact: revision '{revision}'",
         progress=f"new index revision '{revision}'",
-        event=f"stored fetched index of size 1.2MB from '{url}'",
+        event=lambda: f"stored fetched index of size 1.2MB from '{url}'",
     )
 
 
@@ -61,7 +61,7 @@ def look_at_chart(state: ClusterState, manifest: Manifest) -> Found:
         file=f"{chart.name}-{chart.version}.tgz",
         stored=stored.replace("pulled", "packaged") if packaged else stored,
         progress=f"new '{chart.name}' chart with version '{chart.version}'",
-        event=stored,
+        event=lambda: stored,
         reason="ChartPackageSucceeded" if packaged else "ChartPullSucceeded",
     )
 

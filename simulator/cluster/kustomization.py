@@ -134,6 +134,9 @@ class _Run:
         source = state.store.get(self.source_key)
         self.revision = str((artifact_of(source) or {})["revision"])
         self.began: datetime = state.now
+        # Nothing new to apply: such a run takes moments, so that only its start is seen.
+        status = manifest.get("status") or {}
+        self.routine = _is_ready(manifest) and status.get("lastAppliedRevision") == self.revision
 
     @property
     def timeout(self) -> timedelta:
@@ -148,7 +151,8 @@ class _Run:
         yield self.state.pause(1)
         objects = self._built()
         self._progress("Detecting drift")
-        yield self.state.pause(0.5)
+        if not self.routine:
+            yield self.state.pause(0.5)
         applied = self._apply(objects)
         if self.spec.get("wait") or self.spec.get("healthChecks"):
             yield from self._check_health(applied)
@@ -226,7 +230,9 @@ class _Run:
         status.condition("Healthy", "Unknown", "Progressing", text).save()
         began = self.state.now
         while True:
-            yield self.state.pause(2)
+            if not self.routine:
+                yield self.state.pause(2)
+            self.routine = False
             elapsed = self.state.now - began
             states = [(key, health_of(self.state, key)) for key in self._checked(applied)]
             bad = [pair for pair in states if pair[1] != "Current"]

@@ -33,7 +33,7 @@ class Found:
     file: str
     stored: str
     progress: str
-    event: str
+    event: Callable[[], str]
     reason: str = "Succeeded"
 
 
@@ -164,7 +164,7 @@ def _store(state: ClusterState, key: ObjectKey, found: Found, folder: Path | Non
     state.scheduler.succeeded(key)
     manifest = state.store.get(key)
     if manifest is not None:
-        state.event(manifest, "NewArtifact", found.event)
+        state.event(manifest, "NewArtifact", found.event())
     wake_users(state, key)
 
 
@@ -203,7 +203,7 @@ def look_at_git(state: ClusterState, manifest: Manifest) -> Found:
         file=f"{found.commit}.tar.gz",
         stored=stored,
         progress=f"new upstream revision '{found.revision}'",
-        event=f"stored artifact for commit '{found.commit}'",
+        event=lambda: f"stored artifact for commit '{state.git.subject(url, found.commit)}'",
     )
 
 

@@ -161,7 +161,7 @@ def test_ssh_without_a_key_gets_a_pair(bench: Bench, repository: Repository, com
     bench.sources.paths["ssh://git@git.example.com/team/fleet"] = repository.path
     assert source_of(bench, url="git@git.example.com:team/fleet")[0] == "True"
     key = bench.simulation.report("config").repository_public_key
-    assert key.startswith("ecdsa-sha2-nistp384 ")
+    assert key.startswith("ssh-rsa AAAA")
     bench.put({}, git={"url": "git@git.example.com:team/fleet"})
     bench.settle()
     assert bench.simulation.report("config").repository_public_key == key
@@ -181,3 +181,12 @@ def test_clusters_share_clones(make_bench: MakeBench, repository: Repository, co
     root = first.simulation.state.workspace.root
     assert len(list((root / "git").iterdir())) == 1
     assert len(list((root / "artifacts").iterdir())) == 1
+
+
+def test_the_event_of_a_new_artifact_names_the_commit(bench: Bench, repository: Repository) -> None:
+    repository.commit({"app/settings.yaml": config_map()})
+    subject = "Describe at length what the settings of this application are for"
+    repository.git("commit", "--quiet", "--amend", "--message", subject)
+    source_of(bench)
+    messages = [event["message"] for event in bench.simulation.state.events]
+    assert f"stored artifact for commit '{subject[:50]}...'" in messages
