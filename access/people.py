@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -15,6 +16,7 @@ from access.errors import AccessRefusedError
 from access.forms import EnvironmentForm, PersonForm, RoleForm
 from access.models import Environment, Role, RoleAssignment, User
 from access.rights import Act
+from live.pages import render_page
 
 _PAGE = 50
 _administers = requires_everywhere(Act.ADMINISTER)
@@ -24,18 +26,23 @@ _administers = requires_everywhere(Act.ADMINISTER)
 @_administers
 def people(request: HttpRequest) -> HttpResponseBase:
     """Everybody with their roles, by user name; `q` searches, `after` is the keyset of a page."""
-    found = User.objects.order_by("username").prefetch_related("assignments__environment")
     q, after = request.GET.get("q", "").strip(), request.GET.get("after", "")
-    if q:
-        found = found.filter(username__icontains=q) | found.filter(display_name__icontains=q)
-    page = list(found.filter(username__gt=after)[: _PAGE + 1])
-    context = {
-        "people": page[:_PAGE],
-        "next_after": page[_PAGE - 1].username if len(page) > _PAGE else "",
-        "after": after,
-        "q": q,
-    }
-    return render(request, "access/people.html", context)
+
+    def context() -> dict[str, object]:
+        found = User.objects.order_by("username").prefetch_related("assignments__environment")
+        if q:
+            found = found.filter(Q(username__icontains=q) | Q(display_name__icontains=q))
+        page = list(found.filter(username__gt=after)[: _PAGE + 1])
+        return {
+            "people": page[:_PAGE],
+            "next_after": page[_PAGE - 1].username if len(page) > _PAGE else "",
+            "after": after,
+            "q": q,
+        }
+
+    return render_page(
+        request, "access/people.html", context, parts=("people",), scopes=("people",)
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

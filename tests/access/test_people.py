@@ -248,3 +248,14 @@ def test_the_queries_do_not_grow_with_the_people(
         make_user(Role.VIEWER, environment)
     with django_assert_max_num_queries(8):
         client.get("/people/")
+
+
+def test_the_list_asks_for_its_part_and_is_told_when_nothing_moved(admin: User) -> None:
+    client = client_of(admin)
+    asked = {"HX-Request": "true", "HX-Target": "people"}
+    part = client.get("/people/", headers=asked)
+    assert part.content.decode().lstrip().startswith('<section class="card" id="people"')
+    known = {**asked, "If-None-Match": part.headers["ETag"]}
+    assert client.get("/people/", headers=known).status_code == 304
+    services.person_create(by=admin, username="ana", display_name="Ana")
+    assert "Ana" in client.get("/people/", headers=known).content.decode()
