@@ -21,6 +21,10 @@ CRASH_POINTS = (
 )
 
 
+# In the web process: committed, and no bell has rung.
+BEFORE_BELL = "before_bell"
+
+
 def crash_point(name: str) -> None:
     """Die here, as by `kill -9`, if the environment names this point."""
     if os.environ.get("FLUXGATE_CRASH_POINT") == name:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.utils import timezone
 
+from changes.crash_points import BEFORE_BELL, crash_point
 from changes.models import Operation, Outbox
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,12 @@ def enqueue(operation_ids: Iterable[int]) -> None:
     rows = Outbox.objects.bulk_create(
         Outbox(topic=OPERATION, key=str(pk), created_at=now) for pk in operation_ids
     )
-    transaction.on_commit(lambda: relay(rows))
+    transaction.on_commit(lambda: _ring_after_commit(rows))
+
+
+def _ring_after_commit(rows: list[Outbox]) -> None:
+    crash_point(BEFORE_BELL)
+    relay(rows)
 
 
 def relay(rows: Iterable[Outbox], *, seconds: float = RELAY_SECONDS) -> int:
