@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -84,6 +85,31 @@ def test_an_event_goes_with_its_act_when_that_is_rolled_back() -> None:
     with transaction.atomic():
         assert event("next").previous_hash == kept.hash
     assert verify().checked == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_writers_at_once_make_one_chain() -> None:
+    start, failed = threading.Barrier(4), []
+
+    def write() -> None:
+        start.wait()
+        try:
+            for number in range(10):
+                with transaction.atomic():
+                    event(f"event {number}")
+        except DatabaseError as error:
+            failed.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=write) for _n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    report = verify()
+    assert (report.ok, report.checked) == (True, 40)
 
 
 def _update() -> None:
