@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
-from datetime import datetime
+from concurrent.futures import Executor
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from simulator.arm import shapes
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 CONFIGURATION = "microsoft.kubernetesconfiguration/fluxconfigurations"
 _EXTENSION = "microsoft.kubernetesconfiguration/extensions"
 SYNTHETIC = "synthetic"
+_LOST_AFTER = timedelta(minutes=15)
 
 
 class Agents:
@@ -36,7 +39,12 @@ class Agents:
         self._loaded = False
         self._stepping = threading.Lock()
         self._changed: set[str] = set()
-        self._offline = set(simulator.store.records("offline"))
+        self._busy: set[str] = set()
+        self._offline = {
+            key: datetime.fromisoformat(record["since"])
+            for key, record in simulator.store.records("offline").items()
+        }
+        self._given_up: set[str] = set()
         self.synthetic = SyntheticAgents(simulator)
 
     # -- commands
@@ -79,13 +87,17 @@ class Agents:
     def set_online(self, cluster: Resource, online: bool) -> None:
         """Connect or disconnect a cluster's agent. An Arc cluster shows it as connectivity."""
         if online:
-            self._offline.discard(cluster.key)
+            self._offline.pop(cluster.key, None)
             self._sim.store.forget("offline", cluster.key)
         else:
-            self._offline.add(cluster.key)
-            self._sim.store.record("offline", cluster.key, {})
+            since = self._sim.clock.now()
+            self._offline[cluster.key] = since
+            self._sim.store.record("offline", cluster.key, {"since": since.isoformat()})
         if not self.is_synthetic(cluster):
             self.simulation(cluster).online = online
+        if online and cluster.key in self._given_up:
+            self._given_up.discard(cluster.key)
+            self._report_again(cluster)
         if cluster.type.endswith("/connectedclusters"):
             now = wire_time_precise(self._sim.clock.now())
             self._sim.store.put(
@@ -107,17 +119,71 @@ class Agents:
         """Let every agent do what is due; tell whether a report changed."""
         with self._stepping:
             self._load()
-            with self._sim.lock, self._sim.store.transaction():
-                moved = self.synthetic.step()
-            now = self._sim.clock.now()
-            for key, simulation in list(self._clusters.items()):
-                due = simulation.next_due()
-                if due is not None and due <= now:
-                    names = simulation.advance()
-                    self._changed.add(key)
-                    self._copy_reports(key, simulation, names)
-                    moved = moved or bool(names)
+            moved = self._step_without_clusters()
+            for key, simulation in self._due():
+                moved = self._advance(key, simulation) or moved
             return moved
+
+    def start_due(self, pool: Executor) -> None:
+        """Let every agent do what is due in a pool, so that a slow source holds up no other."""
+        with self._stepping:
+            self._load()
+            self._step_without_clusters()
+            for key, simulation in self._due():
+                if key not in self._busy:
+                    self._busy.add(key)
+                    pool.submit(self._advance_apart, key, simulation)
+
+    def _due(self) -> list[tuple[str, ClusterSimulation]]:
+        now = self._sim.clock.now()
+        return [
+            (key, simulation)
+            for key, simulation in list(self._clusters.items())
+            if (due := simulation.next_due()) is not None and due <= now
+        ]
+
+    def _advance(self, key: str, simulation: ClusterSimulation) -> bool:
+        names = simulation.advance()
+        self._changed.add(key)
+        self._copy_reports(key, simulation, names)
+        return bool(names)
+
+    def _advance_apart(self, key: str, simulation: ClusterSimulation) -> None:
+        try:
+            self._advance(key, simulation)
+        except Exception:
+            logging.getLogger(__name__).exception("The simulated cluster %s failed.", key)
+        finally:
+            self._busy.discard(key)
+
+    def _step_without_clusters(self) -> bool:
+        with self._sim.lock, self._sim.store.transaction():
+            return self.synthetic.step() or self._give_up_on_lost()
+
+    def _give_up_on_lost(self) -> bool:
+        """Call configurations Unknown once their agent has been silent for a while.
+
+        That Azure does so is inferred from the meaning of the state, not documented.
+        """
+        now = self._sim.clock.now()
+        lost = [
+            key
+            for key, since in self._offline.items()
+            if now - since >= _LOST_AFTER and key not in self._given_up
+        ]
+        for key in lost:
+            self._given_up.add(key)
+            for configuration in self._sim.store.children(key, CONFIGURATION):
+                self._sim.store.put(configuration.with_properties(complianceState="Unknown"))
+        return bool(lost)
+
+    def _report_again(self, cluster: Resource) -> None:
+        names = {c.name for c in self._sim.store.children(cluster.key, CONFIGURATION)}
+        if self.is_synthetic(cluster):
+            for name in names:
+                self.synthetic.put(cluster, name)
+        else:
+            self._copy_reports(cluster.key, self.simulation(cluster), names)
 
     def next_due(self) -> datetime | None:
         self._load()

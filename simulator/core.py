@@ -122,10 +122,14 @@ class Simulator:
 
     def step(self) -> bool:
         """Do everything that is due now; tell whether anything happened."""
-        with self.lock, self.store.transaction():
-            moved = self.operations.settle()
-            self.tables.settle()
+        moved = self.settle()
         return self.agents.step() or moved
+
+    def settle(self) -> bool:
+        """Complete the operations that are due, without the agents."""
+        with self.lock, self.store.transaction():
+            self.tables.settle()
+            return self.operations.settle()
 
     def next_due(self) -> datetime | None:
         """Return when something happens next by itself."""

@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +25,8 @@ from simulator.certificates import Certificates
 from simulator.core import Simulator
 from simulator.http import Document
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_WORKERS = 4
 _TICK_SECONDS = 0.2
 _SAVE_SECONDS = 5.0
 
@@ -79,6 +86,16 @@ class _Server(uvicorn.Server):
             port = self.servers[0].sockets[0].getsockname()[1]
             announce(self._simulator, port)
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take the signals, and do not raise them again afterwards: the state is to be kept."""
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in _SIGNALS}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         super().handle_exit(sig, frame)
         self.force_exit = True
@@ -115,12 +132,15 @@ def serve(simulator: Simulator, certificates: Certificates, port: int) -> None:
 
 
 def _run_agents(simulator: Simulator, stopping: threading.Event) -> None:
-    saved = simulator.clock.now()
+    pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="cluster")
+    saved = time.monotonic()
     while not stopping.wait(_TICK_SECONDS):
-        simulator.step()
-        if (simulator.clock.now() - saved).total_seconds() > _SAVE_SECONDS:
-            saved = simulator.clock.now()
+        simulator.settle()
+        simulator.agents.start_due(pool)
+        if time.monotonic() - saved > _SAVE_SECONDS:
+            saved = time.monotonic()
             simulator.agents.save()
+    pool.shutdown(wait=False, cancel_futures=True)
 
 
 def settings_of(simulator: Simulator, port: int) -> Document:

@@ -228,4 +228,5 @@ class Store:
 
     def close(self) -> None:
         with self._lock:
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._database.close()

@@ -30,6 +30,7 @@ _BODIES = {
 }
 # From here on the service insists on at least one kustomization.
 _NEEDS_KUSTOMIZATION = "2024-11-01"
+_GITHUB_PROVIDER = "2025-04-01"
 _RESOURCE_MEMBERS = {"properties", "id", "name", "type", "systemData"}
 
 
@@ -226,8 +227,31 @@ class FluxConfigurations:
             return True
         if not self._sim.extensions.is_ready(cluster):
             return False  # The extension is being installed for the first configuration.
+        if operation.handed_over is None:
+            operation.handed_over = self._sim.clock.now()
+            self._sim.agents.put_configuration(cluster, resource)
+        if resource.properties["waitForReconciliation"] and operation.kind != "Deleting":
+            return self._wait_for_reconciliation(operation, resource)
         self._sim.store.put(resource.with_properties(provisioningState="Succeeded"))
-        self._sim.agents.put_configuration(cluster, resource)
+        return True
+
+    def _wait_for_reconciliation(self, operation: Operation, resource: Resource) -> bool:
+        """Keep the operation open until the configuration complies or its time is over."""
+        properties = resource.properties
+        started = operation.handed_over or operation.started
+        wait = names.read_duration(properties["reconciliationWaitDuration"] or "PT5M")
+        fresh = properties["statusUpdatedAt"] is not None
+        if fresh and properties["complianceState"] == "Compliant":
+            self._sim.store.put(resource.with_properties(provisioningState="Succeeded"))
+            return True
+        if self._sim.clock.now() - started < wait:
+            return False
+        error = {
+            "code": "ReconciliationTimedOut",
+            "message": "The configuration did not become compliant in the time given by "
+            "reconciliationWaitDuration.",
+        }
+        self._fail(operation, resource, error)
         return True
 
     def _wait_or_fail(self, operation: Operation, resource: Resource) -> bool:
@@ -277,6 +301,8 @@ def _check(full: Document, name: str, version: str) -> None:
     if not source.get("url"):
         raise validation_failed(f"The url of '{_BODIES[kind]}' is required.")
     if kind == "GitRepository":
+        if source.get("provider") == "GitHub" and version < _GITHUB_PROVIDER:
+            raise validation_failed("The provider 'GitHub' is not supported in this api-version.")
         _check_reference(source.get("repositoryRef") or {})
     if not full["kustomizations"] and version >= _NEEDS_KUSTOMIZATION:
         raise validation_failed("At least one kustomization must be specified.")
@@ -288,7 +314,7 @@ def _check(full: Document, name: str, version: str) -> None:
                 f"'{kustomization}' cannot be greater than 62 characters."
             )
     if full["reconciliationWaitDuration"]:
-        names.check_duration(full["reconciliationWaitDuration"])
+        names.read_duration(full["reconciliationWaitDuration"])
 
 
 def _check_reference(reference: Document) -> None:

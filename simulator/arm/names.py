@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from simulator.arm.errors import validation_failed
 
 _SUBDOMAIN = re.compile(r"[a-z0-9]([.\-a-z0-9]*[a-z0-9])?\Z")
 _NAMESPACE = re.compile(r"[a-z0-9]([.\-a-z0-9]*[a-z0-9])?\Z")
-_DURATION = re.compile(r"P(?=.)(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?\Z")
+_DURATION = re.compile(
+    r"P(?=.)(?:(?P<days>\d+)D)?"
+    r"(?:T(?=.)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?\Z"
+)
 
 
 def check_name(name: str, what: str) -> None:
@@ -29,7 +33,9 @@ def check_namespace(name: str) -> None:
         )
 
 
-def check_duration(text: str) -> None:
-    """An ISO 8601 duration, such as PT5M or P1D."""
-    if not _DURATION.match(text):
+def read_duration(text: str) -> timedelta:
+    """Read an ISO 8601 duration, such as PT5M or P1D; refuses anything else."""
+    match = _DURATION.match(text)
+    if match is None:
         raise validation_failed(f"'{text}' is not an ISO 8601 duration.")
+    return timedelta(**{unit: int(number) for unit, number in match.groupdict("0").items()})

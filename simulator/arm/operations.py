@@ -34,6 +34,7 @@ class Operation:
     error: Document | None = None
     planned_error: Document | None = None
     ended: datetime | None = None
+    handed_over: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -187,7 +188,7 @@ class Operations:
 def _read(content: Document) -> Document:
     return {
         name: datetime.fromisoformat(value)
-        if name in ("started", "due", "ended") and value is not None
+        if name in ("started", "due", "ended", "handed_over") and value is not None
         else value
         for name, value in content.items()
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from simulator.arm import metadata, versions
 from simulator.arm.credentials import Credentials
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _ACTIONS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _WRITES = ("PUT", "PATCH", "DELETE")
 _METHODS = (*_ACTIONS, "POST")
+_AUDIENCES = ("localhost", "127.0.0.1", "management.azure.com", "management.core.windows.net")
 
 
 class ArmRouter:
@@ -75,6 +77,7 @@ class ArmRouter:
     def _authenticate(self, request: Request) -> Principal:
         try:
             claims = self._sim.tokens.check(request.headers.get("authorization"))
+            _check_audience(str(claims["aud"]))
         except TokenError as error:
             raise self.unauthenticated(request, error) from error
         return principal_of(claims)
@@ -220,6 +223,16 @@ class ArmRouter:
         if headers.get("x-ms-return-client-request-id", "").lower() == "true":
             answer.headers["x-ms-client-request-id"] = headers.get("x-ms-client-request-id", "")
         return answer
+
+
+def _check_audience(audience: str) -> None:
+    """Refuse tokens that were issued for something else, such as an id token."""
+    if urlsplit(audience).hostname not in _AUDIENCES:
+        raise TokenError(
+            "InvalidAuthenticationTokenAudience",
+            "The access token has been obtained for wrong audience or resource "
+            f"'{audience}'. It should exactly match with one of the allowed audiences.",
+        )
 
 
 def _is_registration(request: Request, target: Target) -> bool:

@@ -62,7 +62,6 @@ TYPES: dict[str, ResourceType] = {
         ResourceType(_CONFIGURATION, "fluxConfigurations/operations", _FLUX, is_extension=True),
         ResourceType(_CONFIGURATION, "extensions", _EXTENSIONS, is_extension=True),
         ResourceType(_CONFIGURATION, "extensions/operations", _EXTENSIONS, is_extension=True),
-        ResourceType(_CONFIGURATION, "operations", _EXTENSIONS, is_extension=True),
         ResourceType(
             _CONFIGURATION,
             "sourceControlConfigurations",

@@ -38,7 +38,7 @@ class Tokens:
         assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101 - made by this package
         self._key = key
         self._accepted: dict[str, dict[str, Any]] = {}
-        self._valid_from = 0.0
+        self._generation = 0
         numbers = key.public_key().public_numbers()
         self._modulus = _base64url(numbers.n.to_bytes(256))
         self._exponent = _base64url(numbers.e.to_bytes(3).lstrip(b"\0"))
@@ -124,7 +124,7 @@ class Tokens:
             )
         claims = self._accepted.get(token) or self._verify(token)
         now = self._clock.now().timestamp()
-        if claims["exp"] <= now or claims["iat"] < self._valid_from:
+        if claims["exp"] <= now or claims["generation"] < self._generation:
             raise TokenError(
                 "ExpiredAuthenticationToken",
                 "The access token expiry UTC time is earlier than current UTC time.",
@@ -133,7 +133,7 @@ class Tokens:
 
     def expire_all(self) -> None:
         """Make every token issued so far count as expired."""
-        self._valid_from = self._clock.now().timestamp()
+        self._generation += 1
 
     def _verify(self, token: str) -> dict[str, Any]:
         try:
@@ -164,7 +164,12 @@ class Tokens:
 
     def _sign(self, claims: dict[str, Any]) -> str:
         now = self._clock.now().timestamp()
-        times = {"iat": now, "nbf": int(now) - 300, "exp": int(now) + LIFETIME_SECONDS}
+        times = {
+            "generation": self._generation,
+            "iat": now,
+            "nbf": int(now) - 300,
+            "exp": int(now) + LIFETIME_SECONDS,
+        }
         return jwt.encode(
             {**claims, **times}, self._key, algorithm="RS256", headers={"kid": self.key_id}
         )

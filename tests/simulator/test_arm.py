@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -358,3 +359,47 @@ def test_credentials_open_the_kubernetes_door(simulator: InProcessSimulator, azu
     assert "kube-system" in {item["metadata"]["name"] for item in spaces["items"]}
     assert azure.session.get(f"{server}/api/v1/namespaces").status_code == 401
     assert azure.session.get(f"{server}x/api", headers=headers).status_code == 404
+
+
+def test_waiting_for_reconciliation(simulator: InProcessSimulator, azure: Azure) -> None:
+    body = git_configuration(waitForReconciliation=True, reconciliationWaitDuration="PT10M")
+    operation = put(azure, body=body).headers["Azure-AsyncOperation"]
+    assert azure.call("GET", operation).json()["status"] == "Creating"
+    simulator.run_until_idle()
+    assert azure.call("GET", operation).json()["status"] == "Succeeded"
+    assert settled(azure)["properties"]["complianceState"] == "Compliant"
+
+    body["properties"]["kustomizations"] = {"broken": {"path": "./nowhere"}}
+    operation = put(
+        azure, "broken", {**body, "properties": {**body["properties"], "namespace": "broken"}}
+    ).headers["Azure-AsyncOperation"]
+    simulator.run_until_idle(quiet=timedelta(minutes=11))
+    status = azure.call("GET", operation).json()
+    assert (status["status"], status["error"]["code"]) == ("Failed", "ReconciliationTimedOut")
+
+
+def test_a_silent_agent_leaves_its_configurations_unknown(
+    simulator: InProcessSimulator, azure: Azure
+) -> None:
+    put(azure)
+    simulator.run_until_idle()
+
+    def state() -> str:
+        return str(settled(azure)["properties"]["complianceState"])
+
+    assert state() == "Compliant"
+    simulator.control.set_agent_online(azure.arc, False)
+    simulator.control.advance(16 * 60)
+    simulator.step()
+    assert state() == "Unknown"
+    simulator.control.set_agent_online(azure.arc, True)
+    assert state() == "Compliant"
+
+
+def test_a_token_for_something_else_is_refused(azure: Azure) -> None:
+    token = azure.credential().get_token("https://graph.microsoft.com/.default").token
+    answer = azure.session.get(
+        f"{azure.endpoint}/subscriptions?api-version=2022-12-01",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert error_of(answer) == (401, "InvalidAuthenticationTokenAudience")
