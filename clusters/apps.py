@@ -6,3 +6,19 @@ from django.apps import AppConfig
 class ClustersConfig(AppConfig):
     name = "clusters"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Make the kinds known to the engine, due work to its sweep, pages to the history."""
+        from audit import links
+        from changes import kinds, sweeping
+        from clusters.extension_kind import FluxExtensionKind
+        from clusters.provider_kind import ProviderRegistrationKind
+        from clusters.sync import sync_overdue
+        from clusters.testing import tests_overdue
+
+        kinds.register(FluxExtensionKind())
+        kinds.register(ProviderRegistrationKind())
+        sweeping.register(tests_overdue)
+        sweeping.register(sync_overdue)
+        links.register_named("cluster", "clusters:detail")
+        links.register_named("connection", "clusters:connection")

@@ -1,4 +1,7 @@
-"""The kind of reviewed write that registers a resource provider in a subscription."""
+"""The kind of reviewed write that registers a resource provider in a subscription.
+
+The SDK would do it silently and wait for minutes; here it is asked for, approved and polled.
+"""
 
 from __future__ import annotations
 
@@ -7,110 +10,143 @@ from collections.abc import Sequence
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-import arm
-from changes.content import digest_of, step_at
+from access.models import User
+from arm.checks import REQUIRED_PROVIDERS
+from arm.providers import REGISTERED
+from changes.content import digest_of, targets_of
 from changes.errors import WriteProblem
 from changes.kinds import Fact, Live, Polled, Risk, Sent, Step, Target
 from changes.models import Change, Operation, Problem
-from clusters.gateways import gateway_for
+from changes.services import change_submit
+from clusters.gateways import extension_api
 from clusters.models import Connection
-from clusters.problems import write_problem
+from clusters.sync import sync_soon
+from clusters.writes import apply_gateway, asked, polled, sent
+from live.services import bump
 
-KIND = "provider_registration"
-NAMESPACES = (
-    "Microsoft.KubernetesConfiguration",
-    "Microsoft.Kubernetes",
-    "Microsoft.ContainerService",
-)
-API_VERSION = "2025-04-01"
+NAME = "provider_registration"
+REGISTERING = "Registering"
 
 
-def registration_target(connection: Connection, subscription_id: str, namespace: str) -> Target:
-    """The target that registers `namespace`; its base is "not registered"."""
+def register_propose(
+    *, author: User, connection: Connection, subscription_id: str, namespace: str, reason: str
+) -> Change:
+    """Ask for a review of the registration; raises changes.errors.ChangeRefused.
+
+    It belongs to no environment, so that only roles held everywhere can ask for and approve it.
+    """
+    if namespace not in REQUIRED_PROVIDERS:
+        raise ValueError(f"{namespace} is not a provider that the portal needs.")
     resource_id = f"/subscriptions/{subscription_id}/providers/{namespace}".lower()
     step = Step(
-        kind=KIND,
+        kind=NAME,
         verb=Change.Verb.REGISTER,
         resource_id=resource_id,
         resource_name=namespace,
         method="POST",
-        api_version=API_VERSION,
-        body={"registrationState": "Registered"},
-        base={"registrationState": "NotRegistered"},
-        base_digest=digest_of({"registrationState": "NotRegistered"}),
-        options={"connection_id": connection.pk, "subscription_id": subscription_id},
+        api_version=extension_api(connection),
+        body={},
+        base=None,
+        base_digest="",
+        options={
+            "connection_id": connection.pk,
+            "subscription_id": subscription_id.lower(),
+            "namespace": namespace,
+        },
     )
-    return Target(
-        name=namespace,
+    target = Target(
+        name=subscription_id,
         resource_id=resource_id,
         cluster_id=None,
         configuration_id=None,
         environment_id=None,
         steps=(step,),
     )
+    return change_submit(
+        author=author,
+        kind=NAME,
+        verb=Change.Verb.REGISTER,
+        title=_("Register %(namespace)s") % {"namespace": namespace},
+        reason=reason,
+        targets=[target],
+    )
 
 
 class ProviderRegistrationKind:
-    """POST …/register; Azure takes up to ten minutes, the state is asked until then."""
+    """POST …/providers/{namespace}/register."""
 
-    name = KIND
+    name = NAME
 
     def label(self) -> str:
-        return _("Resource provider registration")
+        return _("Resource provider")
 
     def risks(self, change: Change) -> Sequence[Risk]:
-        text = _("It holds for the whole subscription and cannot be taken back here")
-        return [Risk(code="whole_subscription", text=text)]
+        return [
+            Risk(
+                code="subscription_wide",
+                text=_("It holds for the whole subscription, and takes up to 10 minutes"),
+                tone="warn",
+                icon="clock",
+            )
+        ]
 
     def facts(self, change: Change) -> Sequence[Fact]:
-        return [Fact(value="10 min", text=_("at the most, says Azure"))]
+        return [Fact(value="1", text=_("subscription"))]
 
     def target_url(self, change: Change, position: int) -> str:
-        return reverse("clusters:connections")
+        connection_id = targets_of(change.content)[position].steps[0].options["connection_id"]
+        return reverse("clusters:connection", args=[connection_id])
 
     def read(self, operation: Operation, step: Step) -> Live:
-        try:
-            state = _gateway(step).provider_state(
-                step.options["subscription_id"], step.resource_name
+        gateway = apply_gateway(_connection(step))
+        state = asked(
+            lambda: gateway.provider_state(
+                step.options["subscription_id"], step.options["namespace"]
             )
-        except arm.ArmError as error:
-            raise write_problem(error) from error
-        # What is on its way back to "not registered" is so as far as a registration goes.
-        base = {"registrationState": "NotRegistered" if state == "Unregistering" else state}
-        return Live(resource={"registrationState": state}, digest=digest_of(base))
+        )
+        if state not in {REGISTERED, REGISTERING}:
+            return Live(resource=None, digest="")
+        resource = {"namespace": step.options["namespace"], "registrationState": state}
+        return Live(resource=resource, digest=digest_of(resource))
 
     def is_desired(self, step: Step, live: Live) -> bool:
-        return (live.resource or {}).get("registrationState") == "Registered"
+        return live.resource is not None
 
     def settled(self, step: Step, live: Live) -> Polled:
-        state = str((live.resource or {}).get("registrationState"))
-        registered = state == "Registered"
-        return Polled(terminal=registered, succeeded=registered, code=state, retry_after=5.0)
+        state = str((live.resource or {}).get("registrationState", ""))
+        return Polled(terminal=state == REGISTERED, succeeded=state == REGISTERED, code=state)
 
     def send(self, operation: Operation, step: Step, *, client_request_id: str) -> Sent:
-        try:
-            accepted = _gateway(step).register_provider(
+        gateway = apply_gateway(_connection(step))
+        accepted = asked(
+            lambda: gateway.register_provider(
                 step.options["subscription_id"],
-                step.resource_name,
+                step.options["namespace"],
                 client_request_id=client_request_id,
             )
-        except arm.ArmError as error:
-            raise write_problem(error) from error
-        return Sent(finished=False, correlation_id=accepted.correlation_id)
+        )
+        state = str((accepted.resource or {}).get("registrationState", ""))
+        return sent(accepted, finished=state == REGISTERED)
 
     def poll(self, operation: Operation) -> Polled:
-        step = step_at(operation.change.content, operation.target.position, operation.sequence)
-        return self.settled(step, self.read(operation, step))
+        return polled(apply_gateway(_connection(_step_of(operation))), operation)
 
     def accepted(self, operation: Operation, step: Step, sent: Sent) -> None:
-        """Nothing of ours shows it but the operation itself."""
+        bump("connections")
 
     def finished(self, operation: Operation, step: Step) -> None:
-        """The next test of the connection shows it."""
+        """What failed for want of the provider can work now."""
+        sync_soon(step.options["connection_id"], sweep=True)
+        bump("connections")
 
 
-def _gateway(step: Step) -> arm.Gateway:
-    connection = Connection.objects.filter(pk=step.options["connection_id"]).first()
-    if connection is None:
-        raise WriteProblem(Problem.WRONG_CONNECTION, code="ConnectionRemoved")
-    return gateway_for(connection, priority=arm.Priority.APPLY)
+def _step_of(operation: Operation) -> Step:
+    target = targets_of(operation.change.content)[operation.target.position]
+    return target.steps[operation.sequence]
+
+
+def _connection(step: Step) -> Connection:
+    found: Connection | None = Connection.objects.filter(pk=step.options["connection_id"]).first()
+    if found is None:
+        raise WriteProblem(Problem.WRONG_CONNECTION, code="ConnectionGone")
+    return found

@@ -1,0 +1,44 @@
+"""What workers do for this app; ids only, the database says the rest."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from clusters import sync, testing
+
+LONG = {"soft_time_limit": 300, "time_limit": 330}
+
+
+@shared_task(ignore_result=True)
+def sync_due() -> None:
+    """What beat asks for every 5 s: hand out the reads that are due."""
+    sync.sync_due(
+        send_sweep=lambda pk: sweep_begin.apply_async((pk,), retry=False, expires=120),
+        send_read=lambda pk: shard_read.apply_async((pk,), retry=False, expires=120),
+    )
+
+
+@shared_task(ignore_result=True, **LONG)
+def sweep_begin(connection_id: int) -> None:
+    """Begin a sweep of a connection, and hand out its reads at once."""
+    sync.sweep_begin(connection_id)
+    sync_due()
+
+
+@shared_task(ignore_result=True, **LONG)
+def shard_read(shard_id: int) -> None:
+    """Read one shard."""
+    sync.shard_read(shard_id)
+
+
+@shared_task(ignore_result=True)
+def sync_now(connection_id: int) -> None:
+    """Somebody wants to see the newest: sweep a connection now."""
+    sync.sync_soon(connection_id, sweep=True)
+    sync_due()
+
+
+@shared_task(ignore_result=True, **LONG)
+def connection_test(connection_id: int) -> None:
+    """Test a connection."""
+    testing.connection_test_run(connection_id)
