@@ -1,0 +1,130 @@
+"""A configuration in `environment`, and the author's own drafts, which nobody else sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from changes.models import Change
+from configurations.models import Draft
+from configurations.services import draft_create
+from tests.factories.changes import make_change
+from tests.rights.matrix import EVERYBODY, MEMBERS, OUTSIDERS, PROPOSERS, Row, Scene
+from tests.rights.things import cluster, configuration
+
+AUTHOR = frozenset({"author"})
+
+
+def _configuration(scene: Scene) -> list[int]:
+    return [configuration(scene).pk]
+
+
+def _suspended(scene: Scene) -> list[int]:
+    made = configuration(scene, suspended=True)
+    made.observed = {**made.observed, "suspend": True}
+    made.save()
+    return [made.pk]
+
+
+def _draft(scene: Scene) -> list[int]:
+    scene.made["draft"] = draft_create(author=scene.author, cluster=cluster(scene))
+    return [scene.made["draft"].pk]
+
+
+def _returned(scene: Scene) -> list[int]:
+    """The author's change after a reviewer asked for changes."""
+    change = make_change(scene.author, scene.environment)
+    Change.objects.filter(pk=change.pk).update(state="draft")
+    return [change.pk]
+
+
+def _page(url: str) -> Row:
+    return Row(url=url, args=_configuration, allowed=MEMBERS, hidden_from=OUTSIDERS)
+
+
+def _proposal(url: str, args: Any, data: Mapping[str, str]) -> list[Row]:
+    """A page that asks for a reason and ends as a change."""
+    get = Row(url=url, args=args, allowed=PROPOSERS, hidden_from=OUTSIDERS)
+    post = Row(
+        url=url,
+        method="post",
+        args=args,
+        data=lambda _s: data,
+        allowed=PROPOSERS,
+        hidden_from=OUTSIDERS,
+        ok=302,
+        done=lambda _s: Change.objects.exists(),
+    )
+    return [get, post]
+
+
+def _step(url: str, *, ok: int = 302) -> list[Row]:
+    own = {"args": _draft, "allowed": AUTHOR, "hidden_from": EVERYBODY - AUTHOR}
+    return [Row(url=url, **own), Row(url=url, method="post", ok=ok, **own)]
+
+
+_REASON = {"reason": "It is needed"}
+
+ROWS = [
+    Row(url="configurations:list"),
+    Row(url="configurations:csv"),
+    *(
+        _page(f"configurations:{name}")
+        for name in ("detail", "diff", "specification", "changes", "history", "raw")
+    ),
+    Row(
+        url="configurations:watch",
+        method="post",
+        args=_configuration,
+        allowed=MEMBERS,
+        hidden_from=OUTSIDERS,
+        ok=204,
+    ),
+    *_proposal("configurations:suspend", _configuration, _REASON),
+    *_proposal("configurations:resume", _suspended, _REASON),
+    *_proposal(
+        "configurations:delete", _configuration, {**_REASON, "typed_name": "cluster-config"}
+    ),
+    Row(
+        url="configurations:edit",
+        method="post",
+        args=_configuration,
+        allowed=PROPOSERS,
+        hidden_from=OUTSIDERS,
+        ok=302,
+        done=lambda _s: Draft.objects.exists(),
+    ),
+    Row(
+        url="configurations:revise",
+        method="post",
+        args=_returned,
+        allowed=AUTHOR,
+        hidden_from=OUTSIDERS,
+        ok=302,
+    ),
+    # Whoever may propose nowhere finds no cluster to choose.
+    Row(url="configurations:new"),
+    Row(
+        url="configurations:new",
+        method="post",
+        data=lambda s: {"cluster": cluster(s).pk},
+        allowed=PROPOSERS,
+        hidden_from=OUTSIDERS,
+        ok=302,
+        done=lambda _s: Draft.objects.exists(),
+    ),
+    Row(url="configurations:drafts"),
+    *_step("configurations:draft_basics"),
+    *_step("configurations:draft_source"),
+    *_step("configurations:draft_kustomizations"),
+    *_step("configurations:draft_review", ok=200),
+    Row(
+        url="configurations:draft_discard",
+        method="post",
+        args=_draft,
+        allowed=AUTHOR,
+        hidden_from=EVERYBODY - AUTHOR,
+        ok=302,
+        done=lambda _s: not Draft.objects.exists(),
+    ),
+]
