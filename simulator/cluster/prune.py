@@ -57,6 +57,7 @@ def delete_object(state: ClusterState, key: ObjectKey) -> None:
         return
     suspended = bool((manifest.get("spec") or {}).get("suspend"))
     state.scheduler.forget(key)
+    state.folders.pop(key, None)
     if key.group == HELM_GROUP and not suspended:
         uninstall(state, manifest)
     if key.group == KUSTOMIZE_GROUP and not suspended and _removes_objects(manifest):

@@ -6,6 +6,7 @@ Rules: flux-behaviour section 2.
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +19,7 @@ from .resources import HELM_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP
 from .scheduler import Reconcile, jittered
 from .state import ClusterState
 
+_REFERENCE_FIELDS = ("branch", "tag", "semver", "commit", "name")
 _SERVER = "http://source-controller.flux-system.svc.cluster.local."
 
 
@@ -145,14 +147,13 @@ def _fail(state: ClusterState, key: ObjectKey, failure: SourceError, kind: str) 
 
 def _store(state: ClusterState, key: ObjectKey, found: Found, folder: Path | None) -> None:
     path = f"{key.kind.lower()}/{key.namespace}/{key.name}/{found.file}"
-    digest = found.revision.rpartition(":")[2]
     status = state.status(key)
     status.drop("FetchFailed", "BuildFailed", "StorageOperationFailed", "ArtifactOutdated")
     status.drop("Reconciling", "Stalled")
     status.condition("ArtifactInStorage", "True", found.reason, found.stored)
     status.condition("Ready", "True", found.reason, found.stored)
     artifact = {
-        "digest": f"sha256:{digest}",
+        "digest": f"sha256:{hashlib.sha256(found.revision.encode()).hexdigest()}",
         "lastUpdateTime": timestamp(state.now),
         "path": path,
         "revision": found.revision,
@@ -190,7 +191,10 @@ def look_at_git(state: ClusterState, manifest: Manifest) -> Found:
     """Ask a Git remote for the commit that is wanted. Raises SourceError."""
     spec = manifest["spec"]
     url = spec["url"]
-    reference = GitReference(**(spec.get("ref") or {}))
+    given = spec.get("ref") or {}
+    reference = GitReference(
+        **{field: str(given[field]) for field in _REFERENCE_FIELDS if given.get(field)}
+    )
     auth = git_auth(state, manifest)
     seconds = timeout_of(manifest).total_seconds()
     has_artifact = artifact_of(manifest) is not None

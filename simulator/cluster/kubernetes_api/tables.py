@@ -81,8 +81,8 @@ def _ready(field: str) -> Cell:
     return lambda manifest, now: (condition(manifest, "Ready") or {}).get(field, "")
 
 
-def _ready_of(have: str, want: str) -> Cell:
-    first, second = _path(have, 0), _path(want, 0)
+def _ready_of(have: str, want: str, default: int = 0) -> Cell:
+    first, second = _path(have, 0), _path(want, default)
     return lambda manifest, now: f"{first(manifest, now)}/{second(manifest, now)}"
 
 
@@ -223,7 +223,7 @@ _COLUMNS: dict[tuple[str, str], list[Column]] = {
     ),
     ("apps", "Deployment"): [
         *_plain(
-            ("Ready", _ready_of("status.readyReplicas", "spec.replicas")),
+            ("Ready", _ready_of("status.readyReplicas", "status.replicas")),
             ("Up-to-date", _path("status.updatedReplicas", 0)),
             ("Available", _path("status.availableReplicas", 0)),
             _AGE,
@@ -231,7 +231,7 @@ _COLUMNS: dict[tuple[str, str], list[Column]] = {
         *_WIDE_PODS,
     ],
     ("apps", "StatefulSet"): [
-        *_plain(("Ready", _ready_of("status.readyReplicas", "spec.replicas")), _AGE),
+        *_plain(("Ready", _ready_of("status.readyReplicas", "status.replicas")), _AGE),
         *_WIDE_PODS[:2],
     ],
     ("apps", "DaemonSet"): _plain(
@@ -245,7 +245,7 @@ _COLUMNS: dict[tuple[str, str], list[Column]] = {
     ),
     ("apps", "ReplicaSet"): [
         *_plain(
-            ("Desired", _path("spec.replicas", 1)),
+            ("Desired", _path("status.replicas", 0)),
             ("Current", _path("status.replicas", 0)),
             ("Ready", _path("status.readyReplicas", 0)),
             _AGE,
@@ -254,7 +254,7 @@ _COLUMNS: dict[tuple[str, str], list[Column]] = {
     ],
     ("batch", "Job"): _plain(
         ("Status", _job_state),
-        ("Completions", _ready_of("status.succeeded", "spec.completions")),
+        ("Completions", _ready_of("status.succeeded", "spec.completions", 1)),
         _AGE,
     ),
     ("rbac.authorization.k8s.io", "RoleBinding"): _plain(("Role", _role), _AGE),
