@@ -9,9 +9,11 @@ class ConfigurationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the kind known to the engine, and the close watch to its sweep."""
+        from audit import links
         from changes import kinds, sweeping
         from configurations.kind import FluxConfigurationKind
         from configurations.observe import observe_due
 
         kinds.register(FluxConfigurationKind())
         sweeping.register(observe_due)
+        links.register_named("configuration", "configurations:detail")

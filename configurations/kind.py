@@ -15,9 +15,10 @@ from changes.content import secret_versions_in, targets_of
 from changes.errors import WriteProblem
 from changes.kinds import Fact, Live, Polled, Risk, Sent, Step, Target
 from changes.models import Change, Operation, Problem
+from clusters.gateways import gateway_for
 from clusters.models import Cluster
+from clusters.problems import write_problem
 from configurations import aftermath
-from configurations.azure import gateway_of, write_problem
 from configurations.blast import facts_of
 from configurations.models import Configuration
 from configurations.risks import risks_of
@@ -169,4 +170,4 @@ def _gateway(operation: Operation) -> Gateway:
     )
     if cluster is None:
         raise WriteProblem(Problem.CLUSTER_GONE, code="ClusterGone")
-    return gateway_of(cluster, Priority.APPLY)
+    return gateway_for(cluster.connection, priority=Priority.APPLY)

@@ -85,6 +85,11 @@ class Configuration(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def repository(self) -> str:
+        """The last part of the source's URL: what people call the repository."""
+        return self.source_url.rstrip("/").rsplit("/", 1)[-1].removesuffix(".git")
+
 
 class ObjectStatus(models.Model):
     """One entry of `statuses`: a source, a Kustomization or a Flux object that it applied."""

@@ -20,8 +20,8 @@ from django.utils import timezone
 from arm.errors import ArmError, NotFound, Throttled
 from arm.throttle import Priority
 from audit.services import record
+from clusters.gateways import gateway_for
 from configurations import diagnosis
-from configurations.azure import gateway_of
 from configurations.models import Configuration, ObjectStatus
 from configurations.reading import IN_FLIGHT, columns, drift_of, status_rows
 from configurations.specification.wire import live_digest
@@ -73,7 +73,7 @@ def observe_one(configuration_id: int) -> bool:
     if configuration is None:
         return False
     try:
-        gateway = gateway_of(configuration.cluster, Priority.POLL)
+        gateway = gateway_for(configuration.cluster.connection, priority=Priority.POLL)
         resource = gateway.get_configuration(configuration.arm_id_display or configuration.arm_id)
     except NotFound:
         configuration_gone(configuration=configuration)

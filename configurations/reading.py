@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -69,6 +70,12 @@ def reference_of(source: Mapping[str, Any]) -> str:
         if reference.get(key):
             return _text(reference[key])
     return _text(source.get("bucketName")) or _text(source.get("containerName"))
+
+
+def short_commit(revision: str) -> str:
+    """ "9ad31c0" of "main@sha1:9ad31c0…" and of "main/9ad31c0…"."""
+    last = re.split(r"[:/@]", revision)[-1]
+    return last[:7] if re.fullmatch(r"[0-9a-f]{40,64}", last) else revision[:40]
 
 
 def drift_of(desired: Mapping[str, Any] | None, observed: Mapping[str, Any]) -> list[str]:

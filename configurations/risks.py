@@ -209,7 +209,7 @@ def _removed(
     waiting = [other for other, its in old.items() if name in (its.get("dependsOn") or [])]
     if waiting:
         yield Risk(
-            code="removed_needed", icon="hierarchy", anchor=f"properties.kustomizations.{name}",
+            code="removed_needed", icon="sitemap", anchor=f"properties.kustomizations.{name}",
             text=_("%(names)s waited for %(name)s, which is removed.")
             % {"names": ", ".join(waiting), "name": name},
         )  # fmt: skip
@@ -240,7 +240,7 @@ def _altered(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Itera
         )  # fmt: skip
     if new.get("force") is True and old.get("force") is not True:
         yield Risk(
-            code="force_on", icon="hammer", anchor=f"{anchor}.force",
+            code="force_on", icon="tool", anchor=f"{anchor}.force",
             text=_("Force is turned on for %(name)s: objects may be deleted and made again.")
             % {"name": name},
         )  # fmt: skip

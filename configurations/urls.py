@@ -1,6 +1,33 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from configurations import acts, views
+from configurations.wizard import views as wizard
 
 app_name = "configurations"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.configuration_list, name="list"),
+    path("export.csv", views.export_csv, name="csv"),
+    path("new", wizard.new, name="new"),
+    path("drafts/", wizard.draft_list, name="drafts"),
+    path("drafts/<int:pk>/basics", wizard.draft_basics, name="draft_basics"),
+    path("drafts/<int:pk>/source", wizard.draft_source, name="draft_source"),
+    path(
+        "drafts/<int:pk>/kustomizations", wizard.draft_kustomizations, name="draft_kustomizations"
+    ),
+    path("drafts/<int:pk>/review", wizard.draft_review, name="draft_review"),
+    path("drafts/<int:pk>/discard", wizard.draft_discard, name="draft_discard"),
+    path("revise/<int:pk>", wizard.revise, name="revise"),
+    path("<int:pk>/", views.detail, name="detail"),
+    path("<int:pk>/diff", views.detail_diff, name="diff"),
+    path("<int:pk>/specification", views.detail_specification, name="specification"),
+    path("<int:pk>/changes", views.detail_changes, name="changes"),
+    path("<int:pk>/history", views.detail_history, name="history"),
+    path("<int:pk>/raw", views.detail_raw, name="raw"),
+    path("<int:pk>/watch", views.watch, name="watch"),
+    path("<int:pk>/edit", wizard.edit, name="edit"),
+    path("<int:pk>/suspend", acts.suspend, name="suspend"),
+    path("<int:pk>/resume", acts.resume, name="resume"),
+    path("<int:pk>/delete", acts.delete, name="delete"),
+]

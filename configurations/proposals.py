@@ -1,0 +1,105 @@
+"""From what somebody wants to the targets of a change: pure but for the extension's step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from arm import ClusterId
+from changes.kinds import Step, Target
+from changes.models import Change
+from clusters.extension_kind import install_step
+from clusters.models import Cluster
+from configurations.models import Configuration
+from configurations.specification.wire import desired_part, live_digest, merge_patch
+
+KIND = "flux_configuration"
+
+
+def arm_id_for(cluster: Cluster, name: str) -> str:
+    """The lower-case ARM id of a configuration of this name; arm.InvalidId for a bad name."""
+    return ClusterId.parse(cluster.arm_id).configuration(name).key
+
+
+def create_target(cluster: Cluster, name: str, properties: Mapping[str, Any]) -> Target:
+    """Make a configuration; where the extension is missing it is installed first."""
+    step = Step(
+        kind=KIND,
+        verb=Change.Verb.CREATE,
+        resource_id=arm_id_for(cluster, name),
+        resource_name=name,
+        method="PUT",
+        api_version=cluster.connection.api_version,
+        body={"properties": dict(properties)},
+        base=None,
+        base_digest="",
+    )
+    before = install_step(cluster)
+    return _target(cluster, step, None, before=[before] if before is not None else [])
+
+
+def update_target(
+    configuration: Configuration, properties: Mapping[str, Any], verb: str
+) -> Target:
+    """Give a configuration other properties.
+
+    One that the portal made is replaced with the full body. One that was made elsewhere may have
+    secrets that we do not know and a PUT would wipe: it is patched.
+    """
+    base = desired_part(configuration.observed)
+    if configuration.adopted:
+        method, body = "PATCH", merge_patch(base, properties)
+    else:
+        method, body = "PUT", dict(properties)
+    return _target(
+        configuration.cluster,
+        _step(configuration, base, verb, method, {"properties": body}),
+        configuration,
+    )
+
+
+def suspend_target(configuration: Configuration, *, suspend: bool) -> Target:
+    """Stop or resume the reconciliation, everything else as it is."""
+    properties = {**desired_part(configuration.observed), "suspend": suspend}
+    verb = Change.Verb.SUSPEND if suspend else Change.Verb.RESUME
+    return update_target(configuration, properties, verb)
+
+
+def delete_target(configuration: Configuration) -> Target:
+    """Delete the configuration; with prune its objects go too."""
+    base = desired_part(configuration.observed)
+    step = _step(configuration, base, Change.Verb.DELETE, "DELETE", None)
+    return _target(configuration.cluster, step, configuration)
+
+
+def _step(
+    configuration: Configuration,
+    base: dict[str, Any],
+    verb: str,
+    method: str,
+    body: dict[str, Any] | None,
+) -> Step:
+    return Step(
+        kind=KIND,
+        verb=verb,
+        resource_id=configuration.arm_id,
+        resource_name=configuration.name,
+        method=method,
+        api_version=configuration.cluster.connection.api_version,
+        body=body,
+        base={"properties": base},
+        base_digest=live_digest(configuration.observed),
+    )
+
+
+def _target(
+    cluster: Cluster, step: Step, configuration: Configuration | None, before: list[Step] | None = None
+) -> Target:
+    return Target(
+        name=cluster.name,
+        resource_id=step.resource_id,
+        cluster_id=cluster.pk,
+        configuration_id=configuration.pk if configuration else None,
+        environment_id=cluster.environment_id,
+        steps=(*(before or []), step),
+    )

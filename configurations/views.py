@@ -1,0 +1,182 @@
+"""The pages that show configurations: the list, and one of them with its tabs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from access.rights import Act, rights_of
+from audit import actions
+from configurations import detail as parts
+from configurations import listing, observe, search
+from configurations.access_checks import configuration_for
+from configurations.csv import csv_of
+from configurations.jsondiff import diff
+from configurations.models import Configuration
+from configurations.specification.wire import desired_part, normalised
+from live.pages import render_page
+
+
+# --- The list -------------------------------------------------------------------------------
+@require_safe
+def configuration_list(request: HttpRequest) -> HttpResponse:
+    """All that one may see: filter, views with counts, one page of rows."""
+    query = listing.Query.of(request.GET, request.GET.get("add", ""))
+    if "add" in request.GET or "drop" in request.GET:
+        dropped = request.GET.get("drop", "")
+        tokens = [it for it in query.tokens if str(it) != dropped]
+        return redirect(f"{request.path}{query.url(q=search.text_of(tokens))}")
+
+    def context() -> dict[str, Any]:
+        page = listing.page_of(request.user, query)
+        chips = listing.chips_of(request.user, query)
+        return {
+            "query": query,
+            "page": page,
+            "chips": chips,
+            "sorts": listing.SORTS,
+            "total": next((it.count for it in chips if it.is_current), None),
+            "tokens": [(token, query.without(token)) for token in query.tokens],
+            "sort_urls": {key: query.url(sort=key) for key in listing.SORTS},
+            "may_propose": rights_of(request.user).may_anywhere(Act.PROPOSE),
+        }
+
+    return render_page(
+        request,
+        "configurations/list.html",
+        context,
+        parts=("configurations", "chips"),
+        scopes=("configurations",),
+        shared=True,
+    )
+
+
+@require_safe
+def export_csv(request: HttpRequest) -> HttpResponseBase:
+    """The current filter as CSV, all pages of it."""
+    query = listing.Query.of(request.GET)
+    return csv_of(request.user, query)
+
+
+# --- One configuration ----------------------------------------------------------------------
+@require_safe
+def detail(request: HttpRequest, pk: int) -> HttpResponse:
+    configuration = configuration_for(request.user, pk)
+
+    def context() -> dict[str, Any]:
+        return {
+            **_head(request, configuration, "status"),
+            "story": parts.story_of(configuration, request.user),
+        }
+
+    return render_page(
+        request,
+        "configurations/detail.html",
+        context,
+        parts=("verdict", "status"),
+        scopes=(f"configuration:{pk}", "changes"),
+        shared=True,
+    )
+
+
+@require_safe
+def detail_diff(request: HttpRequest, pk: int) -> HttpResponse:
+    """What was approved last beside what Azure holds."""
+    configuration = configuration_for(request.user, pk)
+    context = _head(request, configuration, "diff")
+    if configuration.desired is not None:
+        approved, live = normalised(configuration.desired), normalised(configuration.observed)
+        context["diff"] = diff(approved, live)
+    return _tab(request, "configurations/diff.html", context)
+
+
+@require_safe
+def detail_specification(request: HttpRequest, pk: int) -> HttpResponse:
+    configuration = configuration_for(request.user, pk)
+    context = _head(request, configuration, "specification")
+    specification = desired_part(configuration.observed or configuration.desired or {})
+    context["body"] = {"properties": specification}
+    context["specification"] = normalised(specification)
+    return _tab(request, "configurations/specification.html", context)
+
+
+@require_safe
+def detail_changes(request: HttpRequest, pk: int) -> HttpResponse:
+    configuration = configuration_for(request.user, pk)
+    context = _head(request, configuration, "changes")
+    context["changes"] = parts.changes_of(configuration, request.user)[:100]
+    return _tab(request, "configurations/changes.html", context)
+
+
+@require_safe
+def detail_history(request: HttpRequest, pk: int) -> HttpResponse:
+    configuration = configuration_for(request.user, pk)
+    context = _head(request, configuration, "history")
+    context["events"] = [
+        {"event": it, "look": actions.look(it.action), "sentence": actions.sentence(it),
+         "under": actions.under(it)}
+        for it in parts.history_of(configuration, request.user)[:100]
+    ]  # fmt: skip
+    return _tab(request, "configurations/history.html", context)
+
+
+@require_safe
+def detail_raw(request: HttpRequest, pk: int) -> HttpResponse:
+    """The resource as Azure sent it, put together again from the rows."""
+    configuration = configuration_for(request.user, pk)
+    context = _head(request, configuration, "raw")
+    context["resource"] = {
+        "id": configuration.arm_id_display,
+        "name": configuration.name,
+        "type": "Microsoft.KubernetesConfiguration/fluxConfigurations",
+        "systemData": configuration.system_data,
+        "properties": {
+            **configuration.observed,
+            "statuses": [_status_json(it) for it in context["statuses"]],
+        },
+    }
+    return _tab(request, "configurations/raw.html", context)
+
+
+@require_POST
+def watch(request: HttpRequest, pk: int) -> HttpResponse:
+    """An open page says that somebody looks: read it closely for another minute."""
+    configuration = configuration_for(request.user, pk)
+    observe.configuration_watch(configuration_id=configuration.pk)
+    return HttpResponse(status=204)
+
+
+# --- Parts ----------------------------------------------------------------------------------
+def _tab(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    return render_page(request, template, context, parts=("verdict",))
+
+
+def _head(request: HttpRequest, configuration: Configuration, tab: str) -> dict[str, Any]:
+    """What every tab shows: names, verdict, counts on the tabs, what one may do."""
+    rights = rights_of(request.user)
+    may_propose = rights.may(Act.PROPOSE, configuration.cluster.environment_id)
+    return {
+        "configuration": configuration,
+        "cluster": configuration.cluster,
+        "tab": tab,
+        "scope": f"configuration:{configuration.pk}",
+        "may_propose": may_propose and configuration.gone_at is None,
+        "change_count": parts.changes_of(configuration, request.user).count(),
+        **parts.status_context(configuration),
+    }
+
+
+def _status_json(status: Any) -> dict[str, Any]:
+    namespace, _slash, name = status.applied_by.rpartition("/")
+    return {
+        "name": status.name,
+        "namespace": status.namespace,
+        "kind": status.kind,
+        "complianceState": status.compliance,
+        "appliedBy": {"name": name, "namespace": namespace} if status.applied_by else None,
+        "statusConditions": status.conditions,
+        "helmReleaseProperties": status.helm,
+    }

@@ -1,0 +1,254 @@
+"""The wizard: one URL a step; what is typed is kept on every post, valid or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from access.rights import Act
+from changes.errors import ChangeRefused
+from clusters.models import Cluster
+from configurations import services
+from configurations.access_checks import change_for, cluster_for, configuration_for, draft_for
+from configurations.jsondiff import diff
+from configurations.models import Configuration, Draft
+from configurations.specification.wire import desired_part
+from configurations.wizard import pages, rows
+from configurations.wizard.clusters import cluster_search
+from configurations.wizard.forms import (
+    BasicsForm,
+    CheckedForm,
+    KustomizationForm,
+    ReasonForm,
+    SourceForm,
+)
+
+
+# --- Begin, resume, discard -----------------------------------------------------------------
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """Choose the cluster, by searching; then a draft begins."""
+    if request.method == "POST":
+        cluster = cluster_for(request.user, _number(request.POST.get("cluster")))
+        draft = services.draft_create(author=request.user, cluster=cluster)
+        return redirect(pages.step_url(draft, "basics"))
+    context = cluster_search(
+        request.user, request.GET.get("q", ""), chosen=request.GET.get("cluster", "")
+    )
+    drafts = _own_drafts(request)[:5]
+    return render(request, "configurations/wizard/new.html", {**context, "drafts": drafts})
+
+
+@require_GET
+def draft_list(request: HttpRequest) -> HttpResponse:
+    """One's own drafts that were not submitted yet."""
+    context = {"drafts": _own_drafts(request)[:100]}
+    return render(request, "configurations/wizard/drafts.html", context)
+
+
+@require_POST
+def draft_discard(request: HttpRequest, pk: int) -> HttpResponse:
+    services.draft_discard(draft=draft_for(request.user, pk))
+    messages.success(request, _("The draft is discarded. Nothing was changed in Azure."))
+    return redirect("configurations:drafts")
+
+
+@require_POST
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Begin a change of this configuration."""
+    configuration = configuration_for(request.user, pk, Act.PROPOSE)
+    try:
+        draft = services.draft_edit(author=request.user, configuration=configuration)
+    except ChangeRefused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("configurations:detail", pk)
+    return redirect(pages.step_url(draft, "source"))
+
+
+@require_POST
+def revise(request: HttpRequest, pk: int) -> HttpResponse:
+    """Reopen a change of one's own as a draft."""
+    change = change_for(request.user, pk)
+    try:
+        draft = services.draft_revise(author=request.user, change=change)
+    except ChangeRefused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("changes:detail", pk)
+    return redirect(pages.step_url(draft, "source"))
+
+
+# --- Basics and Source ----------------------------------------------------------------------
+@require_http_methods(["GET", "POST"])
+def draft_basics(request: HttpRequest, pk: int) -> HttpResponse:
+    draft = draft_for(request.user, pk)
+    if draft.purpose == Draft.Purpose.EDIT:
+        return _fixed_step(request, draft, "basics")
+    return _form_step(request, draft, "basics", BasicsForm, taken=_taken_names(draft))
+
+
+@require_http_methods(["GET", "POST"])
+def draft_source(request: HttpRequest, pk: int) -> HttpResponse:
+    draft = draft_for(request.user, pk)
+    if draft.data["source"]["source_kind"] != "GitRepository":
+        return _fixed_step(request, draft, "source")
+    return _form_step(request, draft, "source", SourceForm)
+
+
+def _form_step(
+    request: HttpRequest, draft: Draft, step: str, form_class: type[CheckedForm], **options: Any
+) -> HttpResponse:
+    """Show the step, or keep what was posted and go where the button says."""
+    if request.method == "POST":
+        values = {**form_class(request.POST, **options).values(), **_fixes(request)}
+        services.draft_save(draft=draft, step=step, change=lambda saved: {**saved, **values})
+        sound = form_class(draft.data[step], **options).is_valid()
+        if not request.htmx or request.POST.get("go"):
+            return _go(request, draft, step, sound)
+    is_saved = step in draft.data["saved"]
+    data = draft.data[step]
+    form = form_class(data, **options) if is_saved else form_class(initial=data, **options)
+    context = {**pages.page(draft, step), "form": form}
+    return render(request, f"configurations/wizard/{step}.html", context)
+
+
+def _fixed_step(request: HttpRequest, draft: Draft, step: str) -> HttpResponse:
+    """A step of an edit in which nothing can be altered."""
+    if request.method == "POST":
+        return _go(request, draft, step, sound=True)
+    context = {**pages.page(draft, step), "form": None}
+    return render(request, f"configurations/wizard/{step}.html", context)
+
+
+def _go(request: HttpRequest, draft: Draft, step: str, sound: bool) -> HttpResponse:
+    go = request.POST.get("go", "")
+    if go == "previous":
+        return redirect(pages.step_url(draft, pages.previous_step(step)))
+    if go == "later":
+        messages.success(request, _("The draft is kept."))
+        return redirect("configurations:drafts")
+    if go == "next" and sound:
+        return redirect(pages.step_url(draft, pages.next_step(step)))
+    return redirect(pages.step_url(draft, step))
+
+
+def _fixes(request: HttpRequest) -> dict[str, str]:
+    """A suggested value that was taken: the button fix_<field>."""
+    return {
+        name.removeprefix("fix_"): value
+        for name, value in request.POST.items()
+        if name.startswith("fix_")
+    }
+
+
+# --- Kustomizations -------------------------------------------------------------------------
+@require_http_methods(["GET", "POST"])
+def draft_kustomizations(request: HttpRequest, pk: int) -> HttpResponse:
+    draft = draft_for(request.user, pk)
+    name = services.draft_name(draft)
+    if request.method == "POST":
+        services.draft_save(
+            draft=draft,
+            step="kustomizations",
+            change=lambda saved: _posted_rows(request, saved, name),
+        )
+        data = draft.data["kustomizations"]
+        if request.POST.get("go") or not request.htmx:
+            sound = data["open"] is None and not _row_violations(draft)
+            return _go(request, draft, "kustomizations", sound)
+    data = draft.data["kustomizations"]
+    asked = "kustomizations" in draft.data["saved"] and data["open"] is None
+    context = {
+        **pages.page(draft, "kustomizations"),
+        "rows": data["rows"],
+        "open_key": data["open"]["key"] if data["open"] else None,
+        "form": rows.editor(data, name),
+        "is_new_row": data["open"] is not None and not data["open"]["key"],
+        "order": pages.order_of(draft),
+        "violations": _row_violations(draft) if asked else [],
+    }
+    return render(request, "configurations/wizard/kustomizations.html", context)
+
+
+def _posted_rows(request: HttpRequest, data: dict[str, Any], name: str) -> dict[str, Any]:
+    """The rows after what was typed, and after what the pressed button asks for."""
+    if "editor" in request.POST:
+        posted = KustomizationForm(request.POST).values()
+        data = rows.typed(data, {**posted, **_fixes(request)})
+    action, go = request.POST.get("do", ""), request.POST.get("go", "")
+    if action == "enter":  # the Enter key in a field
+        action, go = ("save", "") if data["open"] is not None else ("", "next")
+    if go == "next" and data["open"] is not None:
+        action = "cancel" if rows.is_untouched(data["open"]) else "save"
+    return rows.act(data, action, name)
+
+
+def _row_violations(draft: Draft) -> list[Any]:
+    found = services.draft_violations(draft)
+    return [it for it in found if pages.step_of(it) == "kustomizations"]
+
+
+# --- Review ---------------------------------------------------------------------------------
+@require_http_methods(["GET", "POST"])
+def draft_review(request: HttpRequest, pk: int) -> HttpResponse:
+    draft = draft_for(request.user, pk)
+    form = ReasonForm(request.POST or None, initial=draft.data["review"])
+    if request.method == "POST":
+        values = {"reason": request.POST.get("reason", "")}
+        services.draft_save(draft=draft, step="review", change=lambda saved: {**saved, **values})
+        if request.POST.get("go") in {"previous", "later"}:
+            return _go(request, draft, "review", sound=False)
+        if request.POST.get("go") == "submit" and form.is_valid():
+            try:
+                change = services.draft_submit(draft=draft, reason=form.cleaned_data["reason"])
+            except ChangeRefused as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                return redirect("changes:detail", change.pk)
+    return render(request, "configurations/wizard/review.html", _review_page(draft, form))
+
+
+def _review_page(draft: Draft, form: ReasonForm) -> dict[str, Any]:
+    base = services.draft_base(draft)
+    body = services.draft_properties(draft)
+    problems = [
+        {"violation": it, "url": pages.step_url(draft, pages.step_of(it))}
+        for it in services.draft_violations(draft)
+    ]
+    return {
+        **pages.page(draft, "review"),
+        "form": form,
+        "problems": problems,
+        "moved": services.draft_moved(draft),
+        "diff": diff(desired_part(base), body) if base is not None else None,
+        "extension_missing": draft.purpose == Draft.Purpose.CREATE and _lacks_extension(draft),
+        "order": pages.order_of(draft),
+    }
+
+
+# --- Parts ----------------------------------------------------------------------------------
+def _own_drafts(request: HttpRequest) -> Any:
+    drafts = Draft.objects.filter(author=request.user, submitted_change_id=None)
+    return drafts.select_related("cluster", "configuration")
+
+
+def _taken_names(draft: Draft) -> set[str]:
+    names = Configuration.objects.filter(cluster=draft.cluster, gone_at=None)
+    return set(names.values_list("name", flat=True))
+
+
+def _lacks_extension(draft: Draft) -> bool:
+    cluster = draft.cluster
+    return cluster is not None and not Cluster.objects.filter(
+        pk=cluster.pk, extension__isnull=False
+    ).exists()
+
+
+def _number(value: str | None) -> int:
+    return int(value) if value and value.isdecimal() and len(value) < 19 else 0
+
+
