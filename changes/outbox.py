@@ -9,9 +9,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
+from typing import Any
 
+from celery import current_app
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from kombu.pools import producers as producers_by_connection
 
 from changes.crash_points import BEFORE_BELL, crash_point
 from changes.models import Operation, Outbox
@@ -19,6 +23,7 @@ from changes.models import Operation, Outbox
 log = logging.getLogger(__name__)
 
 OPERATION = "operation"
+PUBLISH_SECONDS = 0.5  # the longest that one bell may take
 RELAY_SECONDS = 0.3  # a request rings no longer than this; the sweep takes the rest
 QUIET_SECONDS = 5.0  # after a failed publish this process leaves the broker alone
 LONGEST_COUNTDOWN = 10.0  # what is due later is found by the sweep
@@ -60,13 +65,28 @@ def ring(operation_id: int, *, countdown: float = 0.0) -> bool:
 
     if countdown > LONGEST_COUNTDOWN or time.monotonic() < _quiet_until:
         return False
+    producers = _producers()
     try:
-        operation_advance.apply_async((operation_id,), countdown=countdown, retry=False)
+        with producers.acquire(block=True, timeout=PUBLISH_SECONDS) as producer:
+            operation_advance.apply_async(
+                (operation_id,), countdown=countdown, retry=False, producer=producer
+            )
     except Exception as problem:  # whatever the broker's client raises: the sweep finds the work
         _quiet_until = time.monotonic() + QUIET_SECONDS
+        producers.force_close_all(close_pool=False)
         log.warning("The broker does not take messages (%s); the sweep goes on.", problem)
         return False
     return True
+
+
+def _producers() -> Any:
+    """Connections for ringing only: they give up sooner than those that workers listen on."""
+    options = {
+        **settings.CELERY_BROKER_TRANSPORT_OPTIONS,
+        "socket_connect_timeout": PUBLISH_SECONDS,
+        "socket_timeout": PUBLISH_SECONDS,
+    }
+    return producers_by_connection[current_app.connection_for_write(transport_options=options)]
 
 
 def sweep_outbox() -> None:

