@@ -34,6 +34,8 @@ def control(field: BoundField, mono: bool = False, list: str = "") -> SafeString
     own = str(field.field.widget.attrs.get("class", ""))
     css = [own, CLASSES.get(field.widget_type, "form-control"), "fg-mono" if mono else ""]
     attrs: dict[str, Any] = {"class": " ".join(part for part in css if part)}
+    if field.widget_type == "textarea" and field.field.widget.attrs.get("rows") == "10":
+        attrs["rows"] = "3"  # Django's ten lines are too many; it grows with its text
     if list:
         attrs["list"] = list
     if field.errors:

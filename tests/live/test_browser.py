@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -21,18 +20,18 @@ pytestmark = [
 ]
 
 FLEET = """
-import django; django.setup()
 from access.models import Environment, RoleAssignment, User
+from clusters.models import Cluster
 from tests.portal import fleet
-env = Environment.objects.create(name="production", tone="production")
-RoleAssignment.objects.create(user=User.objects.get(username="ann"), role="admin")
+Cluster.objects.all().delete()
+env, _ = Environment.objects.get_or_create(name="production", tone="production")
+RoleAssignment.objects.get_or_create(user=User.objects.get(username="ann"), role="admin")
 on = fleet.cluster(env, name="aks-one")
 fleet.configuration(on, "apps", "Non-Compliant", cause="Path not found")
 fleet.configuration(on, "infra", "Non-Compliant", cause="Chart not found")
 """
 
 REPAIR = """
-import django; django.setup()
 from configurations.models import Configuration
 from live.services import bump
 Configuration.objects.filter(name="{name}").update(compliance="{compliance}", cause="{cause}")
@@ -159,13 +158,16 @@ def test_without_a_stream_the_page_asks_by_itself(portal: Portal, chromium: Brow
     context.close()
 
 
-def test_a_portal_that_is_gone_is_named_and_found_again(portal: Portal, overview: Page) -> None:
-    page = overview
+def test_a_portal_that_is_gone_is_named(mortal_portal: Portal, chromium: Browser) -> None:
+    context = context_of(mortal_portal, chromium)
+    page = context.new_page()
+    page.goto("/")
     expect(pill(page)).to_have_text("Live")
-    portal.process.send_signal(signal.SIGKILL)
+    mortal_portal.process.kill()
     expect(pill(page)).to_contain_text("Not connected, last seen", timeout=20_000)
     expect(page.locator("#fg-say")).to_contain_text("does not answer")
     expect(number_of(page, "Non-Compliant")).to_have_text("2")
+    context.close()
 
 
 def test_without_javascript_everything_is_there(portal: Portal, chromium: Browser) -> None:

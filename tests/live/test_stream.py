@@ -31,8 +31,7 @@ def next_tick(lines: Iterator[str]) -> dict[str, object]:
     raise AssertionError("The stream ended without a tick.")
 
 
-@pytest.mark.parametrize("portal", [True, False], indirect=True, ids=["redis", "no-redis"])
-def test_a_bump_in_another_process_reaches_the_open_page(portal: Portal) -> None:
+def _ticks(portal: Portal) -> None:
     token = portal.token("ann", "configuration:12", "configurations")
     with (
         portal.client("ann") as client,
@@ -48,6 +47,14 @@ def test_a_bump_in_another_process_reaches_the_open_page(portal: Portal) -> None
         heard = [next_tick(lines), next_tick(lines)]
         assert {"scope": "configuration:12", "version": 2} in heard
         assert {"scope": "configurations", "version": 1} in heard
+
+
+def test_a_bump_in_another_process_reaches_the_open_page(portal: Portal) -> None:
+    _ticks(portal)
+
+
+def test_so_it_does_without_redis(mortal_portal: Portal) -> None:
+    _ticks(mortal_portal)
 
 
 def test_what_moved_between_page_and_stream_is_told_first(portal: Portal) -> None:
@@ -71,8 +78,9 @@ def test_a_token_serves_only_the_person_it_was_made_for(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "term"])
-def test_the_server_stops_although_a_stream_is_open(portal: Portal, number: int) -> None:
+def test_the_server_stops_although_a_stream_is_open(mortal_portal: Portal, number: int) -> None:
     """uvicorn waits for open answers without end unless told otherwise; the hub ends them."""
+    portal = mortal_portal
     token = portal.token("ann", "changes")
     with (
         portal.client("ann") as client,
