@@ -53,7 +53,7 @@ class PreparedRelease:
     def prepare(self) -> None:
         """Find chart and values; raise NotReadyError when something is not there yet."""
         self._check_dependencies()
-        chart_key = self._chart_key()
+        chart_key = self._referenced_chart() or self._chart_key()
         chart = self.state.store.get(chart_key)
         fault = _chart_fault(chart_key, chart)
         if chart is None or fault:
@@ -84,6 +84,28 @@ class PreparedRelease:
             else:
                 text = f"dependency {shown} is not ready"
             raise NotReadyError("DependencyNotReady", text, self.state.requeue_dependency())
+
+    def _referenced_chart(self) -> ObjectKey | None:
+        """Return the chart object that the release names itself, None when it names none."""
+        ref = self.spec.get("chartRef")
+        if not ref:
+            return None
+        kind, namespace = ref["kind"], ref.get("namespace") or self.key.namespace
+        if self.state.enforces_tenancy and namespace != self.key.namespace:
+            text = "cross-namespace references are not allowed: cannot access "
+            text += f"{kind} {namespace}/{ref['name']}"
+            status = self.state.status(self.key).drop("Reconciling")
+            status.condition("Stalled", "True", "AccessDenied", text).observed().save()
+            raise NotReadyError("AccessDenied", text, None)
+        key = ObjectKey(SOURCE_GROUP, kind, namespace, ref["name"])
+        if key not in self.state.store:
+            text = f'could not get Source object: {kind}.{SOURCE_GROUP} "{key.name}" not found'
+            raise NotReadyError("ArtifactFailed", text, self.back_off())
+        if kind != "HelmChart":
+            text = f"Could not load chart: {kind} '{namespace}/{key.name}' holds no Helm chart"
+            raise NotReadyError("ArtifactFailed", text, self.back_off())
+        self.state.status(self.key).fields(helmChart=f"{namespace}/{key.name}").save()
+        return key
 
     def _chart_key(self) -> ObjectKey:
         """Write the HelmChart that the release needs and return its key."""

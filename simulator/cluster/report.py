@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from .agent import Properties, kustomization_keys, public_key, source_key
+from .agent import Properties, config_key, kustomization_keys, public_key, source_key
 from .health import is_static
-from .objects import Manifest, ObjectKey, condition, conditions, moment
+from .objects import Manifest, ObjectKey, condition, conditions, moment, timestamp
 from .prune import inventory_of
 from .resources import HELM_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP
 from .source_controller import artifact_of
@@ -65,6 +65,25 @@ def make_report(state: ClusterState, name: str, properties: Properties) -> Confi
         source_synced_commit_id=artifact.get("revision"),
         source_updated_at=moment(artifact["lastUpdateTime"]) if artifact else None,
         repository_public_key=public_key(state, name, properties),
+    )
+
+
+def record_sync(
+    state: ClusterState, name: str, properties: Properties, report: ConfigurationReport
+) -> None:
+    """Note in the FluxConfig of the cluster what was told last."""
+    key = config_key(name, properties)
+    manifest = state.store.get(key)
+    if manifest is None or report.source_updated_at is None:
+        return
+    state.store.set_status(
+        key,
+        (manifest.get("status") or {})
+        | {
+            "lastSyncedCommit": report.source_synced_commit_id,
+            "lastSourceSyncedTime": timestamp(report.source_updated_at),
+            "observedGeneration": manifest["metadata"]["generation"],
+        },
     )
 
 

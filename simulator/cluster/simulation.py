@@ -23,7 +23,7 @@ from .kubernetes_api import kubernetes_app
 from .kustomization import reconcile_kustomization
 from .objects import ObjectKey
 from .ports import Clock, SourceMap
-from .report import ConfigurationReport, make_report
+from .report import ConfigurationReport, make_report, record_sync
 from .resources import AZURE_GROUP, HELM_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP
 from .scheduler import Reconcile
 from .source_controller import look_at_git, reconcile_source
@@ -251,6 +251,7 @@ class ClusterSimulation:
                 continue
             if replace(new, status_updated_at=old.status_updated_at) != old:
                 self._reports[name] = replace(new, status_updated_at=self.state.now)
+                record_sync(self.state, name, properties, new)
                 changed.add(name)
         return changed
 

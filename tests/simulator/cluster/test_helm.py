@@ -290,3 +290,43 @@ def test_a_release_in_a_foreign_namespace_has_no_rights(
         'secrets is forbidden: User "system:serviceaccount:other:flux-applier" cannot list '
         'resource "secrets" in API group "" in the namespace "other"'
     )
+
+
+CHART = """
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: HelmChart
+metadata: {name: shared, namespace: team}
+spec:
+  interval: 10m
+  chart: podinfo
+  version: 6.7.1
+  sourceRef: {kind: HelmRepository, name: charts}
+"""
+
+
+def referring(namespace: str) -> str:
+    return f"""
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {{name: web, namespace: team}}
+spec:
+  interval: 10m
+  chartRef: {{kind: HelmChart, name: shared, namespace: {namespace}}}
+"""
+
+
+def test_a_chart_that_stands_in_the_source(bench: Bench, repository: Repository) -> None:
+    run(bench, repository, helm_repository(), CHART, referring("team"))
+    assert bench.ready("shared")[1:] == (
+        "ChartPullSucceeded",
+        "pulled 'podinfo' chart with version '6.7.1'",
+    )
+    assert bench.ready("web")[2].endswith("release team/web.v1 with chart podinfo@6.7.1")
+    kinds = [item["kind"] for item in bench.simulation.report("config").statuses[2:]]
+    assert kinds == ["HelmRepository", "HelmRelease", "HelmChart"]
+
+
+def test_a_chart_of_another_namespace_is_denied(bench: Bench, repository: Repository) -> None:
+    run(bench, repository, helm_repository(), CHART, referring("other"))
+    text = "cross-namespace references are not allowed: cannot access HelmChart other/shared"
+    assert bench.ready("web") == ("False", "AccessDenied", text)
