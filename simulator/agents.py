@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from concurrent.futures import Executor
 from datetime import datetime, timedelta
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from simulator.arm import shapes
@@ -124,15 +124,19 @@ class Agents:
                 moved = self._advance(key, simulation) or moved
             return moved
 
-    def start_due(self, pool: Executor) -> None:
-        """Let every agent do what is due in a pool, so that a slow source holds up no other."""
+    def start_due(self) -> None:
+        """Let every agent do what is due on a thread of its own: a slow source holds up no other.
+
+        The threads are daemons, so that none of them holds up the end of the process.
+        """
         with self._stepping:
             self._load()
             self._step_without_clusters()
             for key, simulation in self._due():
                 if key not in self._busy:
                     self._busy.add(key)
-                    pool.submit(self._advance_apart, key, simulation)
+                    arguments = (key, simulation)
+                    Thread(target=self._advance_apart, args=arguments, daemon=True).start()
 
     def _due(self) -> list[tuple[str, ClusterSimulation]]:
         now = self._sim.clock.now()
@@ -144,6 +148,8 @@ class Agents:
 
     def _advance(self, key: str, simulation: ClusterSimulation) -> bool:
         names = simulation.advance()
+        if self._sim.is_closed:
+            return False
         self._changed.add(key)
         self._copy_reports(key, simulation, names)
         return bool(names)
@@ -215,6 +221,9 @@ class Agents:
         """Keep what has changed in the clusters since the last time."""
         changed, self._changed = self._changed, set()
         for key in changed:
+            if key in self._busy:  # Its state is taken when it is at rest again.
+                self._changed.add(key)
+                continue
             simulation = self._clusters.get(key)
             if simulation is not None:
                 self._sim.store.record("agent", _record_key(key), simulation.snapshot())

@@ -59,6 +59,7 @@ class Simulator:
         self.clock = clock or Clock()
         self.pace = pace
         self.lock = threading.RLock()
+        self.is_closed = False
         self.identity = load_identity(data_directory)
         self.store = Store(data_directory / "state.sqlite3")
         self.sources = sources or SourceMap()
@@ -187,4 +188,5 @@ class Simulator:
         """Keep the state of the agents and close the files."""
         with self.lock:
             self.agents.save()
+            self.is_closed = True
             self.store.close()

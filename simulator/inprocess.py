@@ -96,6 +96,9 @@ class SimulatorAdapter(BaseAdapter):
         return start["status"], list(start["headers"]), b"".join(parts)
 
     def close(self) -> None:
+        """Do nothing: sessions come and go, while the adapter serves them all."""
+
+    def shut_down(self) -> None:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout=5)
@@ -195,7 +198,7 @@ class InProcessSimulator:
         self.core.run_until_idle(quiet=quiet, limit=limit)
 
     def close(self) -> None:
-        self._adapter.close()
+        self._adapter.shut_down()
         self.core.close()
 
     def __enter__(self) -> InProcessSimulator:

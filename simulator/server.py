@@ -10,7 +10,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ from simulator.core import Simulator
 from simulator.http import Document
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_WORKERS = 4
 _TICK_SECONDS = 0.2
 _SAVE_SECONDS = 5.0
 
@@ -132,15 +130,13 @@ def serve(simulator: Simulator, certificates: Certificates, port: int) -> None:
 
 
 def _run_agents(simulator: Simulator, stopping: threading.Event) -> None:
-    pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="cluster")
     saved = time.monotonic()
     while not stopping.wait(_TICK_SECONDS):
         simulator.settle()
-        simulator.agents.start_due(pool)
+        simulator.agents.start_due()
         if time.monotonic() - saved > _SAVE_SECONDS:
             saved = time.monotonic()
             simulator.agents.save()
-    pool.shutdown(wait=False, cancel_futures=True)
 
 
 def settings_of(simulator: Simulator, port: int) -> Document:

@@ -14,6 +14,13 @@ from simulator.arm.errors import (
     resource_not_found,
     validation_failed,
 )
+from simulator.arm.flux_extension import (
+    FLUX,
+    LATEST,
+    SERVICE_PRINCIPAL_CLUSTER,
+    check,
+    has_managed_identity,
+)
 from simulator.arm.operations import Operation, accepted, polled
 from simulator.arm.paths import Target
 from simulator.arm.schema import clean, fill, join_secrets, merge, split_secrets, visible, writable
@@ -26,9 +33,6 @@ if TYPE_CHECKING:
     from simulator.core import Simulator
 
 TYPE = "microsoft.kubernetesconfiguration/extensions"
-FLUX = "microsoft.flux"
-FLUX_VERSIONS = ("1.22.3", "1.23.2", "1.24.0", "1.24.1")
-LATEST = FLUX_VERSIONS[-1]
 _MEMBERS = {
     "properties",
     "identity",
@@ -41,12 +45,6 @@ _MEMBERS = {
     "location",
 }
 _PATCH_MEMBERS = {"properties", "id", "name", "type", "systemData"}
-
-_SERVICE_PRINCIPAL_CLUSTER = {
-    "code": "ExtensionCreationFailed",
-    "message": "Extensions are only supported on clusters using Managed Service Identity. For "
-    "more information see https://aka.ms/aks-extensions-service-principal-not-supported.",
-}
 
 
 class Extensions:
@@ -152,7 +150,7 @@ class Extensions:
             path="properties",
         )
         full = fill(shapes.EXTENSION, sent)
-        self._check(full, cluster, key, current)
+        check(full, key, current, self.flux_of(cluster))
         if current is not None:
             self._refuse_during_operation(current)
         identity = body.get("identity")
@@ -185,7 +183,9 @@ class Extensions:
         known = writable(shapes.EXTENSION, current.properties)
         merged = merge(shapes.EXTENSION, join_secrets(known, current.secrets), patch)
         full = fill(shapes.EXTENSION, merged)
-        self._check(full, cluster, current.id, current)
+        if full["autoUpgradeMinorVersion"] and "version" not in patch:
+            full["version"] = None  # What is shown is the version it has, not one it is held to.
+        check(full, current.id, current, self.flux_of(cluster))
         resource = self._sim.store.put(
             self._resource(
                 cluster,
@@ -234,34 +234,6 @@ class Extensions:
                     f"Could not find member '{member}' on object of type 'Extension'."
                 )
         return body
-
-    def _check(self, full: Document, cluster: Resource, key: str, current: Resource | None) -> None:
-        kind = str(full["extensionType"] or "")
-        if not kind:
-            raise validation_failed("The extensionType is required.")
-        if current is not None and kind.lower() != current.properties["extensionType"].lower():
-            raise validation_failed("The extensionType of an extension cannot be changed.")
-        scope = full["scope"] or {}
-        if kind.lower() != FLUX:
-            return
-        if scope.get("namespace"):
-            raise validation_failed(
-                "The extension type 'microsoft.flux' can be installed at cluster scope only."
-            )
-        flux = self.flux_of(cluster)
-        if flux is not None and flux.key != key.lower():
-            raise validation_failed(
-                f"An extension of type 'microsoft.flux' exists already: '{flux.name}'."
-            )
-        if full["version"] and full["autoUpgradeMinorVersion"]:
-            raise validation_failed(
-                "To pin to specific version, auto-upgrade-minor-version must be set to 'false'."
-            )
-        if full["version"] and full["version"] not in FLUX_VERSIONS:
-            raise validation_failed(
-                f"Extension version '{full['version']}' is not available in release train "
-                f"'{full['releaseTrain']}' for extension type 'microsoft.flux'."
-            )
 
     def _resource(
         self,
@@ -339,8 +311,8 @@ class Extensions:
         if cluster is None:
             self._sim.store.remove(resource.key)
             return True
-        if error is None and not _has_managed_identity(cluster):
-            error = _SERVICE_PRINCIPAL_CLUSTER
+        if error is None and not has_managed_identity(cluster):
+            error = SERVICE_PRINCIPAL_CLUSTER
         if error is not None:
             self._fail(operation, resource, error)
             return True
@@ -408,13 +380,6 @@ class Extensions:
                 f"{CONFIGURATION_NAMESPACE}/extensions", target.name, target.resource_group
             )
         return current
-
-
-def _has_managed_identity(cluster: Resource) -> bool:
-    if cluster.type != "microsoft.containerservice/managedclusters":
-        return True
-    profile = cluster.properties.get("servicePrincipalProfile") or {}
-    return str(profile.get("clientId", "msi")).lower() == "msi"
 
 
 def _stable_uuid(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from simulator.clock import Clock
+from simulator.identity.pages import REFUSED, choices, form_post, page
 from simulator.identity.tokens import LIFETIME_SECONDS, Tokens, challenge_of
 from simulator.settings import Application, Identity, Person
 
@@ -162,11 +162,11 @@ class SignIn:
         application = self._identity.application(values.get("client_id", ""))
         redirect_uri = values.get("redirect_uri", "")
         if application is None or not _is_local(redirect_uri):
-            return HTMLResponse(_page("Sign-in refused", _REFUSED), status_code=400)
+            return HTMLResponse(page("Sign-in refused", REFUSED), status_code=400)
         chosen = values.get("person") or values.get("login_hint", "")
         person = self._identity.person(chosen) if chosen else None
         if person is None:
-            return HTMLResponse(_page("Pick an account", self._choices(values)))
+            return HTMLResponse(page("Pick an account", choices(self._identity.people, values)))
         code = secrets.token_urlsafe(32)
         self._codes[code] = _Grant(
             application=application,
@@ -181,27 +181,14 @@ class SignIn:
         if "state" in values:
             result["state"] = values["state"]
         if values.get("response_mode") == "form_post":
-            return HTMLResponse(_page("Signed in", _form_post(redirect_uri, result)))
+            return HTMLResponse(page("Signed in", form_post(redirect_uri, result)))
         return RedirectResponse(_with_query(redirect_uri, result), status_code=302)
-
-    def _choices(self, values: dict[str, str]) -> str:
-        hidden = "".join(
-            f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
-            for name, value in values.items()
-            if name not in ("person", "login_hint")
-        )
-        buttons = "".join(
-            f'<p><button name="person" value="{html.escape(p.user_name)}">'
-            f"{html.escape(p.name)} ({html.escape(p.user_name)})</button></p>"
-            for p in self._identity.people
-        )
-        return f'<form method="post">{hidden}{buttons}</form>'
 
     async def logout(self, request: Request) -> Response:
         target = request.query_params.get("post_logout_redirect_uri", "")
         if _is_local(target):
             return RedirectResponse(target, status_code=302)
-        return HTMLResponse(_page("Signed out", "<p>You are signed out.</p>"))
+        return HTMLResponse(page("Signed out", "<p>You are signed out.</p>"))
 
     async def user_info(self, request: Request) -> Response:
         try:
@@ -355,9 +342,6 @@ class SignIn:
             raise _OAuthError("invalid_request", 90002, f"Tenant '{tenant}' not found.")
 
 
-_REFUSED = "<p>The application is unknown, or its reply address is not on this machine.</p>"
-
-
 def _audience(form: dict[str, str]) -> str:
     """Return what the token is for: the v1 ``resource`` or the v2 scope without its last part."""
     if "resource" in form:
@@ -407,24 +391,3 @@ def _with_query(uri: str, values: dict[str, str]) -> str:
     parts = urlsplit(uri)
     query = "&".join(filter(None, [parts.query, urlencode(values)]))
     return urlunsplit(parts._replace(query=query))
-
-
-def _form_post(uri: str, values: dict[str, str]) -> str:
-    fields = "".join(
-        f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
-        for name, value in values.items()
-    )
-    script = "<script>document.forms[0].submit()</script>"
-    return (
-        f'<form method="post" action="{html.escape(uri)}">{fields}'
-        f"<button>Continue</button></form>{script}"
-    )
-
-
-def _page(title: str, body: str) -> str:
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>{html.escape(title)}</title></head>"
-        f"<body><main><h1>{html.escape(title)}</h1><p>Simulated sign-in</p>{body}</main>"
-        "</body></html>"
-    )

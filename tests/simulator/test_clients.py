@@ -92,10 +92,18 @@ def test_an_extension_is_installed_pinned_and_removed(azure: Azure) -> None:
     assert made.identity.type == "SystemAssigned"
     assert not made.properties.configuration_protected_settings
 
+    change = {"properties": {"configurationSettings": {"helm-controller.detectDrift": "true"}}}
+    changed = extensions.begin_update(*ARC, "gitops", change).result()
+    assert changed.properties.auto_upgrade_minor_version
+    assert changed.properties.configuration_settings == {
+        "multiTenancy.enforce": "false",
+        "helm-controller.detectDrift": "true",
+    }
+
     change = {"properties": {"autoUpgradeMinorVersion": False, "version": "1.24.0"}}
     pinned = extensions.begin_update(*ARC, "gitops", change).result()
     assert pinned.properties.current_version == "1.24.0"
-    assert pinned.properties.configuration_settings == {"multiTenancy.enforce": "false"}
+    assert pinned.properties.auto_upgrade_minor_version is False
 
     extensions.begin_delete(*ARC, "gitops").result()
     assert list(extensions.list(*ARC)) == []
