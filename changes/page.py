@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -18,7 +19,7 @@ from changes.content import canonical, targets_of
 from changes.diff import Diff, after, diff
 from changes.four_eyes import may_in_all, standing_approvals, wrote
 from changes.kinds import Fact, Kind, Risk, Step, Target, registered
-from changes.models import Change, ChangeTarget, Operation, Review
+from changes.models import Change, ChangeTarget, Operation, Problem, Review
 from changes.policy import policy_named
 from changes.problems import Explanation, explanation_of, needs_review_again
 from changes.submit import REVISABLE, WITHDRAWABLE
@@ -74,7 +75,7 @@ class Decision:
     title: str
     more: str = ""
     may_review: bool = False
-    may_review_again: bool = False
+    again: str = ""  # the words on the button that puts a stopped change in review again
     edit_url: str = ""
 
 
@@ -250,17 +251,24 @@ class ChangePage:
         return Decision(_("Changes were requested. Its author revises it."))
 
     def _failed(self) -> Decision:
-        again = any(needs_review_again(operation) for operation in self.operations)
-        if again:
+        stopped = [o for o in self.operations if needs_review_again(o)]
+        again = ""
+        if self.may[Act.PROPOSE] and (stopped or self.change.expires_at <= timezone.now()):
+            again = (
+                _("Review against the new base")
+                if any(operation.problem == Problem.BASE_MOVED for operation in stopped)
+                else _("Have it reviewed again")
+            )
+        if stopped:
             return Decision(
                 _("Stopped before all of it was sent. It needs a new review."),
                 _("The same writes, compared with what is there now."),
-                may_review_again=self.may[Act.PROPOSE],
+                again=again,
             )
         return Decision(
             _("A part of it failed."),
             _("Each operation below says why and what to do."),
-            may_review_again=self.may[Act.PROPOSE],
+            again=again,
         )
 
     def _said_of(self, state: Change.State) -> tuple[str, str]:

@@ -77,9 +77,11 @@ def change_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 def page_context(request: HttpRequest, change: Change, form: ReviewForm) -> dict[str, object]:
     """What the page of a change is rendered with."""
-    all_lines = request.GET.get("lines") == "all"
+    page = ChangePage(change, user_of(request), all_lines=request.GET.get("lines") == "all")
+    if not page.decision.may_review:
+        form.fields["comment"].help_text = ""
     return {
-        "page": ChangePage(change, user_of(request), all_lines=all_lines),
+        "page": page,
         "change": change,
         "form": form,
         "scope": f"change:{change.pk}",
