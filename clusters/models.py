@@ -31,7 +31,7 @@ class Connection(models.Model):
 
     name = models.CharField(max_length=100, unique=True)
     cloud = models.CharField(max_length=20, choices=Cloud.choices, default=Cloud.PUBLIC)
-    arm_endpoint = models.URLField(blank=True)  # only for a custom cloud
+    arm_endpoint = models.CharField(max_length=300, blank=True)  # only for a custom cloud
     authority = models.CharField(max_length=300, blank=True)  # only for a custom cloud
     ca_file = models.CharField(max_length=400, blank=True)  # PEM bundle on the host
     tenant_id = models.CharField(max_length=64, blank=True)

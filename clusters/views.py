@@ -1,0 +1,160 @@
+"""Pages of the fleet: the list of clusters and one cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from access.checks import person, requires_everywhere
+from access.models import User
+from access.rights import Act, rights_of
+from changes.errors import ChangeRefused
+from changes.models import Change, ChangeTarget
+from clusters import listing
+from clusters.access_checks import cluster_for, extension_of
+from clusters.environments import Rules, cluster_assign
+from clusters.extension_kind import cluster_risks, install_propose, install_step
+from clusters.forms import AssignForm, ReasonForm
+from clusters.models import Cluster, Connection, EnvironmentRule
+from live.pages import render_page
+
+_administers = requires_everywhere(Act.ADMINISTER)
+CONFIGURATIONS_SHOWN = 50
+CHANGES_SHOWN = 5
+
+
+@require_safe
+def cluster_list(request: HttpRequest) -> HttpResponseBase:
+    """All clusters that one may see; filters and keyset are in the address."""
+    query, user = listing.Query.of(request.GET.dict()), person(request)
+
+    def context() -> dict[str, Any]:
+        page = listing.page_of(user, query)
+        return {
+            "query": query,
+            "page": page,
+            "chips": listing.chips_of(user, query),
+            "stale": {row.pk for row in page.rows if listing.is_stale(row)},
+            "connected": bool(page.rows) or Connection.objects.filter(enabled=True).exists(),
+            "may_administer": rights_of(user).scope(Act.ADMINISTER) is None,
+            **listing.choices_of(user),
+        }
+
+    return render_page(
+        request,
+        "clusters/list.html",
+        context,
+        parts=("clusters", "chips"),
+        scopes=("clusters", "configurations"),
+        shared=True,
+    )
+
+
+@require_safe
+def cluster_search(request: HttpRequest) -> HttpResponseBase:
+    """For a typeahead: the first matches as an HTML part, with `q` in the address."""
+    q = request.GET.get("q", "").strip()
+    context = {"clusters": listing.search(person(request), q), "q": q}
+    return render(request, "clusters/_search.html", context)
+
+
+@require_safe
+def cluster_detail(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """One cluster: how it is reached, whether Flux is there, what runs and what changed."""
+    user = person(request)
+    cluster = cluster_for(user, pk)
+    return render_page(
+        request,
+        "clusters/detail.html",
+        lambda: _detail(user, cluster),
+        parts=("facts", "extension", "held", "recent"),
+        scopes=(f"cluster:{pk}", "changes", "configurations"),
+    )
+
+
+def _detail(user: User, cluster: Cluster) -> dict[str, Any]:
+    rights = rights_of(user)
+    configurations = cluster.configurations.filter(gone_at=None)  # type: ignore[attr-defined]
+    install = _open_install(user, cluster)
+    administers = rights.scope(Act.ADMINISTER) is None
+    return {
+        "cluster": cluster,
+        "extension": extension_of(cluster),
+        "is_stale": listing.is_stale(cluster),
+        "configurations": configurations[:CONFIGURATIONS_SHOWN],
+        "risks": cluster_risks(cluster),
+        "install": install,
+        "may_propose": cluster.gone_at is None and rights.may(Act.PROPOSE, cluster.environment_id),
+        "changes": Change.objects.visible_to(user)
+        .filter(targets__cluster_id=cluster.pk)
+        .distinct()[:CHANGES_SHOWN],
+        "rule": _rule_of(cluster),
+        "assign": AssignForm(cluster=cluster) if administers else None,
+    }
+
+
+def _open_install(user: User, cluster: Cluster) -> Change | None:
+    """The change under way that installs the extension here, if one is."""
+    targets = ChangeTarget.objects.filter(cluster_id=cluster.pk)
+    open_states = ("in_review", "approved", "scheduled", "applying")
+    found: Change | None = (
+        Change.objects.visible_to(user)
+        .filter(kind="flux_extension", state__in=open_states, targets__in=targets)
+        .first()
+    )
+    return found
+
+
+def _rule_of(cluster: Cluster) -> EnvironmentRule | None:
+    if cluster.environment_by_hand:
+        return None
+    rule = Rules.current().rule_for(cluster.tags)
+    return (
+        None
+        if rule is None
+        else EnvironmentRule.objects.filter(tag=rule.tag, value=rule.value).first()
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def extension_install(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Ask for a review of the install: the reason, and the very body that will be sent."""
+    cluster = cluster_for(person(request), pk, Act.PROPOSE)
+    step = install_step(cluster)
+    if step is None:
+        messages.info(request, _("The extension is there already. Nothing was changed."))
+        return redirect("clusters:detail", pk)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            change = install_propose(author=person(request), cluster=cluster, **form.cleaned_data)
+        except ChangeRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("The install waits for a review by somebody else."))
+            return redirect("changes:detail", change.pk)
+    context = {"cluster": cluster, "form": form, "step": step, "risks": cluster_risks(cluster)}
+    return render(request, "clusters/install.html", context)
+
+
+@require_POST
+@_administers
+def cluster_environment(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Put a cluster into an environment by hand, or give it back to the rules."""
+    cluster = cluster_for(person(request), pk)
+    form = AssignForm(request.POST, cluster=cluster)
+    if form.is_valid():
+        moved = cluster_assign(by=person(request), cluster=cluster, **form.decision())
+        where = moved.environment or _("no environment")
+        messages.success(
+            request,
+            _("%(cluster)s belongs to %(where)s now.") % {"cluster": cluster, "where": where},
+        )
+    else:
+        messages.error(request, _("Choose an environment. Nothing was changed."))
+    return redirect("clusters:detail", pk)
