@@ -11,9 +11,12 @@ class ConfigurationsConfig(AppConfig):
         """Make the kind known to the engine, and the close watch to its sweep."""
         from audit import links
         from changes import kinds, sweeping
+        from clusters.sync import register_fleet_reader
+        from configurations.fleet import observe_fleet
         from configurations.kind import FluxConfigurationKind
         from configurations.observe import observe_due
 
         kinds.register(FluxConfigurationKind())
         sweeping.register(observe_due)
+        register_fleet_reader(observe_fleet)
         links.register_named("configuration", "configurations:detail")

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 20  # reads of one tick of one worker
 PAGE_WATCH = timedelta(seconds=60)
+TICK_AFTER = timedelta(seconds=30)
 PAUSE_AFTER_ERROR = timedelta(seconds=15)
 # A configuration that was just made may not be listed yet: not found is not yet gone.
 GRACE = timedelta(minutes=2)
@@ -112,6 +113,8 @@ def configuration_observe(*, configuration_id: int, resource: Mapping[str, Any])
     )
     values["system_data"] = dict(resource.get("systemData") or {})
     moved |= _differs(configuration, values) or configuration.gone_at is not None
+    # The page of one that is watched says how long ago it was read: keep that true.
+    aged = configuration.read_at is None or now - configuration.read_at > TICK_AFTER
     newly_drifted = values["drifted"] and not configuration.drifted
     for name, value in values.items():
         setattr(configuration, name, value)
@@ -124,6 +127,8 @@ def configuration_observe(*, configuration_id: int, resource: Mapping[str, Any])
         record_drift(configuration)
     if moved:
         bump(*scopes_of(configuration))
+    elif aged:
+        bump(f"configuration:{configuration.pk}")
     return configuration
 
 

@@ -26,7 +26,13 @@ class CheckedForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fixes: dict[str, str] = {}
+        self._fixes: dict[str, str] = {}
+
+    @property
+    def fixes(self) -> dict[str, str]:
+        """Field -> a value that keeps its rules; a form is checked when first asked."""
+        self.errors  # noqa: B018 (a property that checks)
+        return self._fixes
 
     def broken(self, field: str, violation: Violation | None) -> None:
         """Note a broken rule of `field`; one a field is enough."""
@@ -34,7 +40,7 @@ class CheckedForm(forms.Form):
             return
         self.add_error(field, forms.ValidationError(violation.message, code=violation.code))
         if violation.suggestion is not None:
-            self.fixes[field] = violation.suggestion
+            self._fixes[field] = violation.suggestion
 
     def minutes(self, field: str, *, optional: bool = False) -> None:
         """Check a field of minutes."""

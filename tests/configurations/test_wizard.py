@@ -1,0 +1,317 @@
+"""The way through the wizard, as a browser without JavaScript posts it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from access.models import User
+from changes.content import targets_of
+from changes.models import Change
+from clusters.models import Cluster
+from configurations.models import Configuration, Draft
+from configurations.specification.wire import normalised
+from tests.factories.configurations import TUTORIAL, TUTORIAL_URL
+
+BASICS = {"name": "cluster-config", "namespace": "cluster-config", "scope": "cluster"}
+SOURCE = {
+    "source_kind": "GitRepository",
+    "url": TUTORIAL_URL,
+    "reference_type": "branch",
+    "branch": "main",
+    "repository_type": "public",
+    "sync_interval": "10",
+    "sync_timeout": "10",
+}
+INFRA = {
+    "editor": "1",
+    "name": "infra",
+    "path": "./infrastructure",
+    "sync_interval": "10",
+    "sync_timeout": "10",
+    "prune": "on",
+}
+APPS = {**INFRA, "name": "apps", "path": "./apps/staging", "depends_on": ["infra"]}
+
+
+@pytest.fixture
+def wizard(author: User, cluster: Cluster, client_of: Callable[[User], Client]) -> Wizard:
+    return Wizard(client_of(author), cluster)
+
+
+class Wizard:
+    """A person with a browser: posts forms and follows where they lead."""
+
+    def __init__(self, client: Client, cluster: Cluster) -> None:
+        self.client = client
+        self.cluster = cluster
+
+    def begin(self) -> Draft:
+        response = self.client.post(reverse("configurations:new"), {"cluster": self.cluster.pk})
+        draft = Draft.objects.latest("pk")
+        assert response.url == self.url(draft, "basics")
+        return draft
+
+    def url(self, draft: Draft, step: str) -> str:
+        return reverse(f"configurations:draft_{step}", args=[draft.pk])
+
+    def post(self, draft: Draft, step: str, **values: Any) -> Any:
+        return self.client.post(self.url(draft, step), values, follow=True)
+
+    def fill(self, draft: Draft) -> None:
+        """The tutorial, up to the review."""
+        self.post(draft, "basics", **BASICS, go="next")
+        self.post(draft, "source", **SOURCE, go="next")
+        for row in (INFRA, APPS):
+            self.post(draft, "kustomizations", do="add")
+            self.post(draft, "kustomizations", **row, do="save")
+        self.post(draft, "kustomizations", go="next")
+
+
+def test_the_tutorial_becomes_a_change_with_the_body_that_az_would_send(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    wizard.fill(draft)
+    response = wizard.client.post(
+        wizard.url(draft, "review"), {"reason": "The tutorial", "go": "submit"}
+    )
+    change = Change.objects.get()
+    assert response.url == reverse("changes:detail", args=[change.pk])
+    assert (change.kind, change.verb, change.reason) == (
+        "flux_configuration", "create", "The tutorial",
+    )  # fmt: skip
+    [target] = targets_of(change.content)
+    [step] = target.steps
+    assert step.method == "PUT"
+    assert step.base_digest == ""
+    assert step.resource_id == (
+        f"{wizard.cluster.arm_id}/providers/microsoft.kubernetesconfiguration"
+        "/fluxconfigurations/cluster-config"
+    )
+    assert normalised(step.body["properties"]) == normalised(TUTORIAL)
+    draft.refresh_from_db()
+    assert draft.submitted_change_id == change.pk
+
+
+def test_the_extension_is_installed_first_where_it_is_missing(
+    author: User, bare_cluster: Cluster, client_of: Callable[[User], Client]
+) -> None:
+    wizard = Wizard(client_of(author), bare_cluster)
+    draft = wizard.begin()
+    wizard.fill(draft)
+    review = wizard.client.get(wizard.url(draft, "review"))
+    assert b"installs it first" in review.content
+    wizard.post(draft, "review", reason="First one here", go="submit")
+    [target] = targets_of(Change.objects.get().content)
+    assert [step.kind for step in target.steps] == ["flux_extension", "flux_configuration"]
+
+
+def test_each_page_has_the_labels_of_the_azure_portal(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    wizard.fill(draft)
+    wizard.post(draft, "kustomizations", do="add")
+    pages = {
+        "basics": ["Configuration name", "Namespace", "Scope"],
+        "source": [
+            "Source kind", "Repository URL", "Reference type", "Branch",
+            "Sync interval (minutes)", "Sync timeout (minutes)",
+        ],
+        "kustomizations": [
+            "Instance name", "Path", "Sync interval (minutes)", "Sync timeout (minutes)",
+            "Retry interval (minutes)", "Prune", "Force", "Depends on",
+        ],
+    }  # fmt: skip
+    for step, labels in pages.items():
+        text = wizard.client.get(wizard.url(draft, step)).content.decode()
+        for label in labels:
+            assert f">{label}</" in text, (step, label)
+
+
+def test_nothing_typed_is_lost_when_a_step_is_invalid(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    response = wizard.post(
+        draft, "basics", name="Monitoring_Stack", namespace="x y", scope="cluster", go="next"
+    )
+    text = response.content.decode()
+    assert response.request["PATH_INFO"] == wizard.url(draft, "basics")
+    assert 'value="Monitoring_Stack"' in text
+    assert 'value="x y"' in text
+    assert "2 fields to correct" in text
+    assert 'name="fix_name" value="monitoring-stack"' in text
+
+
+def test_a_suggestion_is_taken_by_its_button(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    wizard.post(
+        draft, "basics", name="Monitoring_Stack", namespace="ns", scope="cluster",
+        fix_name="monitoring-stack",
+    )  # fmt: skip
+    draft.refresh_from_db()
+    assert draft.data["basics"]["name"] == "monitoring-stack"
+
+
+def test_a_row_that_breaks_a_rule_stays_open_with_what_was_typed(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    wizard.fill(draft)
+    wizard.post(draft, "kustomizations", do="add")
+    row = {**INFRA, "name": "Monitoring_Stack", "path": "../other"}
+    response = wizard.post(draft, "kustomizations", **row, do="save")
+    text = response.content.decode()
+    assert 'value="Monitoring_Stack"' in text
+    assert 'value="../other"' in text
+    assert 'name="fix_name" value="monitoring-stack"' in text
+    response = wizard.post(draft, "kustomizations", **row, fix_name="monitoring-stack")
+    assert 'value="../other"' in response.content.decode()
+    wizard.post(draft, "kustomizations", **{**row, "name": "monitoring-stack", "path": "./m"},
+                do="save")  # fmt: skip
+    draft.refresh_from_db()
+    assert [it["name"] for it in draft.data["kustomizations"]["rows"]] == [
+        "infra", "apps", "monitoring-stack",
+    ]  # fmt: skip
+
+
+def test_a_loop_is_named_and_not_saved(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    wizard.fill(draft)
+    wizard.post(draft, "kustomizations", do="edit:k1")
+    response = wizard.post(draft, "kustomizations", **INFRA, depends_on=["apps"], do="save")
+    assert "in a circle" in response.content.decode()
+    draft.refresh_from_db()
+    assert draft.data["kustomizations"]["rows"][0]["depends_on"] == []
+
+
+def test_a_rename_is_followed_by_who_waits_for_it(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    wizard.fill(draft)
+    wizard.post(draft, "kustomizations", do="edit:k1")
+    wizard.post(draft, "kustomizations", **{**INFRA, "name": "base"}, do="save")
+    draft.refresh_from_db()
+    rows = draft.data["kustomizations"]["rows"]
+    assert [(it["name"], it["depends_on"]) for it in rows] == [("base", []), ("apps", ["base"])]
+
+
+def test_rows_are_moved_and_removed(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    wizard.fill(draft)
+    wizard.post(draft, "kustomizations", do="down:k1")
+    draft.refresh_from_db()
+    assert [it["name"] for it in draft.data["kustomizations"]["rows"]] == ["apps", "infra"]
+    response = wizard.post(draft, "kustomizations", do="remove:k1")
+    assert "There is no kustomization “infra”." in response.content.decode()
+    response = wizard.post(draft, "kustomizations", go="next")
+    assert response.request["PATH_INFO"] == wizard.url(draft, "kustomizations")
+
+
+def test_the_open_row_is_saved_on_the_way_to_the_review(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    wizard.post(draft, "basics", **BASICS, go="next")
+    wizard.post(draft, "source", **SOURCE, go="next")
+    wizard.post(draft, "kustomizations", do="add")
+    response = wizard.post(draft, "kustomizations", **INFRA, go="next")
+    assert response.request["PATH_INFO"] == wizard.url(draft, "review")
+
+
+def test_enter_in_a_field_saves_the_row(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    wizard.post(draft, "kustomizations", do="add")
+    wizard.post(draft, "kustomizations", **INFRA, do="enter")
+    draft.refresh_from_db()
+    assert [it["name"] for it in draft.data["kustomizations"]["rows"]] == ["infra"]
+
+
+def test_saving_while_typing_keeps_the_row_open(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    wizard.post(draft, "kustomizations", do="add")
+    response = wizard.client.post(
+        wizard.url(draft, "kustomizations"), {**INFRA, "name": "half-typ"}, headers={
+            "HX-Request": "true", "HX-Target": "twin"
+        },
+    )  # fmt: skip
+    assert response.status_code == 200
+    assert 'id="twin"' in response.content.decode()
+    draft.refresh_from_db()
+    assert draft.data["kustomizations"]["open"]["name"] == "half-typ"
+    assert draft.data["kustomizations"]["rows"] == []
+
+
+def test_choosing_another_kind_of_reference_shows_its_field(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    values = {**SOURCE, "reference_type": "tag"}
+    response = wizard.client.post(
+        wizard.url(draft, "source"), values, headers={"HX-Request": "true", "HX-Target": "reference"}
+    )
+    text = response.content.decode()
+    assert ">Tag</label>" in text
+    assert ">Branch</label>" not in text
+    assert '<input type="hidden" name="branch" value="main">' in text
+
+
+def test_submitting_an_invalid_draft_says_what_to_correct(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    wizard.post(draft, "basics", **BASICS, go="next")
+    response = wizard.post(draft, "review", reason="because", go="submit")
+    text = response.content.decode()
+    assert "To correct first" in text
+    assert "gitRepository.url" in text
+    assert not Change.objects.exists()
+
+
+def test_a_reason_is_needed(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    wizard.fill(draft)
+    wizard.post(draft, "review", reason=" ", go="submit")
+    assert not Change.objects.exists()
+
+
+def test_a_draft_can_be_left_and_resumed(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    response = wizard.post(draft, "basics", **BASICS, go="later")
+    assert response.request["PATH_INFO"] == reverse("configurations:drafts")
+    assert wizard.url(draft, "basics") in response.content.decode()
+    text = wizard.client.get(wizard.url(draft, "basics")).content.decode()
+    assert 'value="cluster-config"' in text
+    wizard.client.post(reverse("configurations:draft_discard", args=[draft.pk]))
+    assert not Draft.objects.exists()
+
+
+def test_a_name_that_the_cluster_has_is_refused(
+    wizard: Wizard, configuration: Configuration
+) -> None:
+    draft = wizard.begin()
+    response = wizard.post(draft, "basics", **BASICS, go="next")
+    assert "has a configuration of this name" in response.content.decode()
+
+
+def test_two_open_changes_for_one_resource_are_refused(wizard: Wizard) -> None:
+    for _turn in range(2):
+        draft = wizard.begin()
+        wizard.fill(draft)
+        response = wizard.post(draft, "review", reason="again", go="submit")
+    assert "already asks to write" in response.content.decode()
+    assert Change.objects.count() == 1
+
+
+def test_the_clusters_are_searched_and_only_those_where_one_may_propose(
+    wizard: Wizard, bare_cluster: Cluster
+) -> None:
+    from tests.factories.clusters import ClusterFactory
+
+    ClusterFactory(name="hidden-arc")
+    text = wizard.client.get(reverse("configurations:new"), {"q": "arc demo"}).content.decode()
+    assert "flux-demo-arc" in text
+    assert "bare-arc" not in text
+    assert "hidden-arc" not in wizard.client.get(reverse("configurations:new")).content.decode()
+
+
+def test_text_in_a_draft_never_becomes_markup(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    evil = "<script>alert(1)</script>"
+    wizard.post(draft, "basics", name=evil, namespace=evil, scope="cluster", go="next")
+    wizard.post(draft, "source", **{**SOURCE, "url": evil, "branch": evil}, go="next")
+    wizard.post(draft, "kustomizations", do="add")
+    wizard.post(draft, "kustomizations", **{**INFRA, "name": evil, "path": evil}, do="save")
+    for step in ("basics", "source", "kustomizations", "review"):
+        assert evil not in wizard.client.get(wizard.url(draft, step)).content.decode()
