@@ -59,8 +59,11 @@ class GitAuth:
 
 @dataclass(frozen=True, slots=True)
 class GitRevision:
+    """A commit, how Flux writes it, and the reference of the remote that led to it."""
+
     revision: str
     commit: str
+    ref: str = ""
 
 
 class GitClient:
@@ -94,13 +97,17 @@ class GitClient:
         branch = ref.branch or "master"
         return _named(remote, refs, f"refs/heads/{branch}", branch)
 
-    def export(self, url: str, commit: str, auth: GitAuth, *, timeout: float, ignore: str) -> Path:
+    def export(
+        self, url: str, found: GitRevision, auth: GitAuth, *, timeout: float, ignore: str
+    ) -> Path:
         """Return the directory with the files of a commit, less what Flux leaves out."""
         remote = _Remote(url, self._sources.resolve(url), auth, timeout, listed_first=False)
         mirror = self._workspace.mirror(url)
         with self._workspace.lock(mirror):
-            self._fetch(remote, mirror, commit)
-            return self._workspace.export_commit(mirror, commit, ignore)
+            if found.ref and not remote.is_local:
+                self._fetch_one(remote, mirror, found)
+            self._fetch(remote, mirror, found.commit)
+            return self._workspace.export_commit(mirror, found.commit, ignore)
 
     def subject(self, url: str, commit: str) -> str:
         """Return the first line of a commit's message, cut after 50 characters."""
@@ -118,11 +125,20 @@ class GitClient:
         prefix = f"{ref.branch}@" if ref.branch else ""
         return GitRevision(f"{prefix}sha1:{commit}", commit)
 
+    def _fetch_one(self, remote: _Remote, mirror: Path, found: GitRevision) -> None:
+        """Fetch one reference without its history, which may be long and far away."""
+        if not self._workspace.has_commit(mirror, found.commit):
+            refspecs = [f"+{found.ref}:{found.ref}"]
+            remote.run("fetch", "--quiet", "--depth=1", "--no-tags", refspecs=refspecs, into=mirror)
+
     def _fetch(self, remote: _Remote, mirror: Path, commit: str) -> None:
         if not _COMMIT.fullmatch(commit) or self._workspace.has_commit(mirror, commit):
             return
         heads_and_tags = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
-        remote.run("fetch", "--quiet", "--force", "--prune", refspecs=heads_and_tags, into=mirror)
+        options = ["--quiet", "--force", "--prune"]
+        if (mirror / "shallow").exists():
+            options.append("--unshallow")
+        remote.run("fetch", *options, refspecs=heads_and_tags, into=mirror)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +326,7 @@ def _named(remote: _Remote, refs: dict[str, str], name: str, shown: str) -> GitR
         # A vanished reference is found out by the clone, also where the remote is listed first.
         text = f"unable to clone '{remote.url}': couldn't find remote ref \"{name}\""
         raise remote.failure(text)
-    return GitRevision(f"{shown}@sha1:{refs[name]}", refs[name])
+    return GitRevision(f"{shown}@sha1:{refs[name]}", refs[name], name)
 
 
 def _by_range(refs: dict[str, str], semver: str) -> GitRevision:
@@ -327,7 +343,7 @@ def _by_range(refs: dict[str, str], semver: str) -> GitRevision:
     if tag is None:
         text = f"no match found for semver: {semver}"
         raise SourceError("GitOperationFailed", FAILED_PREFIX + text)
-    return GitRevision(f"{tag}@sha1:{tags[tag]}", tags[tag])
+    return GitRevision(f"{tag}@sha1:{tags[tag]}", tags[tag], f"refs/tags/{tag}")
 
 
 def _private_file(folder: str, name: str, text: str) -> str:

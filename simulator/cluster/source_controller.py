@@ -203,7 +203,7 @@ def look_at_git(state: ClusterState, manifest: Manifest) -> Found:
     stored = f"stored artifact for revision '{found.revision}'"
     return Found(
         revision=found.revision,
-        fetch=lambda: state.git.export(url, found.commit, auth, timeout=seconds, ignore=ignore),
+        fetch=lambda: state.git.export(url, found, auth, timeout=seconds, ignore=ignore),
         file=f"{found.commit}.tar.gz",
         stored=stored,
         progress=f"new upstream revision '{found.revision}'",
