@@ -9,25 +9,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 
 from access.models import Environment, User
 from access.rights import Act, rights_of
 from changes.models import Change
 from clusters.models import Cluster, Connection
+from configurations import search
 from configurations.models import Compliance, Configuration
 from portal.context import reviewable
 
-# Longer ago than three sync intervals: shown as unknown, never green (design.md section 3).
-STALE_AFTER = timedelta(seconds=3 * settings.SYNC_SWEEP_SECONDS)
 CAUSES_SHOWN = 6
 CONFIGURATIONS_LOOKED_AT = 300  # the worst ones; causes are counted among them
 LISTED = 5
@@ -120,7 +117,6 @@ class Overview:
 
     def __init__(self, user: User) -> None:
         self.user = user
-        self.now = timezone.now()
 
     # --- configurations ---------------------------------------------------------------------
     @cached_property
@@ -132,12 +128,13 @@ class Overview:
 
     @property
     def _stale(self) -> Q:
-        return Q(observed_at__lt=self.now - STALE_AFTER) | Q(observed_at=None)
+        """The list's own rule, so that each number is that of the list behind it."""
+        return search.stale_q()
 
     @cached_property
     def _by_environment(self) -> list[dict[str, Any]]:
         """Grouped counts; the fleet's totals are their sums."""
-        fresh = ~self._stale
+        fresh = Q(observed_at=None) | ~self._stale
         return list(
             self._configurations.order_by()
             .values(environment_id=F("cluster__environment"))
@@ -304,11 +301,11 @@ class Overview:
         """Addresses of the list behind each number."""
         return {
             "compliant": _list(q="state:compliant"),
-            "non_compliant": _list(q="state:noncompliant"),
+            "non_compliant": _list(q="state:non-compliant"),
             "pending": _list(q="state:pending"),
             "suspended": _list(q="state:suspended"),
             "unknown": _list(q="state:unknown"),
-            "drifted": _list(q="is:drifted"),
+            "drifted": _list(q="state:drifted"),
         }
 
 

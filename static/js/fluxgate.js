@@ -196,10 +196,9 @@
   }
 
   function twin(key, place, tag, root) {
-    const named = key && $(key, root);
-    if (named) return named;
     const found = place.reduce((at, index) => at && at.children[index], root);
-    return found && found.tagName === tag ? found : null;
+    if (found && key && found.matches(key)) return found;
+    return (key && $(key, root)) || (found && found.tagName === tag ? found : null);
   }
 
   const rowsOf = (root) => new Map($$('tr[id], li[id], [data-row]', root).map((row) => [row.id || row.dataset.row, row]));
@@ -213,6 +212,34 @@
     $$('[data-copy]', copy).forEach((button) => { button.hidden = false; });
     $$('input', copy).forEach((input) => { input.removeAttribute('checked'); });
     return copy.innerHTML.replace(/\s+/g, ' ').trim();
+  }
+
+  // Rows never change places under the pointer: they wait until it leaves, or until asked for.
+  function hold(old, content) {
+    const at = $$('.fg-table--live tbody', old).findIndex((body) => body.matches(':hover'));
+    const body = at < 0 ? null : $$('.fg-table--live tbody', content)[at];
+    if (!body) return;
+    const wanted = Array.from(body.children);
+    const byKey = new Map(wanted.filter((row) => row.id).map((row) => [row.id, row]));
+    const standing = Array.from($$('.fg-table--live tbody', old)[at].children);
+    if (standing.map((row) => row.id).join() === wanted.map((row) => row.id).join()) return;
+    const known = new Set(standing.map((row) => row.id));
+    const added = wanted.filter((row) => !known.has(row.id)).length;
+    body.replaceChildren(...standing.map((row) => byKey.get(row.id) || row.cloneNode(true)));
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'fg-fresh';
+    button.textContent = added ? fill(words.fresh, {n: added}) : words.moved;
+    const table = body.closest('table');
+    const release = () => {
+      if (!button.isConnected) return;
+      button.remove();
+      body.replaceChildren(...wanted);
+      prepare(table);
+    };
+    button.addEventListener('click', release);
+    table.addEventListener('pointerleave', (event) => { if (event.relatedTarget !== button) release(); });
+    table.before(button);
   }
 
   function swap(old, html) {
@@ -233,9 +260,11 @@
       page: [scrollX, scrollY]
     };
     const hadTexts = new Map($$('details[id]', old).map((element) => [element.id, element.open]));
-    let fresh = old;
-    if (outer) old.replaceWith(fresh = document.importNode(root, true));
-    else old.replaceChildren(document.importNode(holder.content, true));
+    const content = document.importNode(outer ? root : holder.content, true);
+    hold(old, content);
+    const fresh = outer ? content : old;
+    if (outer) old.replaceWith(content);
+    else old.replaceChildren(content);
     $$('details[id]', fresh).forEach((element) => {
       if (hadTexts.has(element.id)) element.open = kept.open.includes(element.id);
     });
@@ -356,7 +385,7 @@
       if (event.key === 'Escape') { closeMenus(); return; }
       if ((event.ctrlKey || event.metaKey) && event.key === 'k') {
         event.preventDefault();
-        focusSearch('#find');
+        focusSearch();
         return;
       }
       if (event.ctrlKey || event.metaKey || event.altKey || !box.checked) return;
@@ -373,17 +402,26 @@
       if (link) { link.click(); return true; }
     }
     if (pressed === 'g') { going = Date.now(); return true; }
-    if (pressed === '/') return focusSearch('[data-filter], #find');
+    if (pressed === '/') return focusSearch('.fg-query input, [data-filter]');
     if (pressed === '?') { $('#fg-keys').showModal(); return true; }
     if (pressed === 'j' || pressed === 'k') return moveRow(pressed === 'j' ? 1 : -1);
     if (pressed === 'x') return selectRow();
-    const shortcut = $(`[data-shortcut="${CSS.escape(pressed)}"]`);
-    if (shortcut && shortcut.offsetParent) { shortcut.matches('a, button, summary') ? shortcut.click() : shortcut.focus(); return true; }
-    return false;
+    return useShortcut(pressed);
+  }
+
+  // A letter shown on a button (<kbd class="fg-key">a</kbd>) or given as data-shortcut. What sends
+  // something is only focused: Enter then does it, so that no single key ever decides.
+  function useShortcut(pressed) {
+    const shown = $$('.fg-key').find((mark) => mark.textContent.trim() === pressed);
+    const target = shown ? shown.closest('a, button') : $(`[data-shortcut="${CSS.escape(pressed)}"]`);
+    if (!target || !target.offsetParent) return false;
+    if (target.matches('a, summary, button[type="button"]')) target.click();
+    else target.focus();
+    return true;
   }
 
   function focusSearch(selector) {
-    const field = $(selector.split(',')[0]) || $('#find');
+    const field = (selector && $(selector)) || $('#find');
     if (!field) return false;
     field.focus();
     if (field.select) field.select();

@@ -116,6 +116,23 @@ def test_only_the_row_that_changed_is_tinted(portal: Portal, overview: Page) -> 
     assert "Chart not found" not in tinted
 
 
+def test_rows_do_not_change_places_under_the_pointer(portal: Portal, overview: Page) -> None:
+    page = overview
+    expect(pill(page)).to_have_text("Live")
+    causes = page.locator(".fg-table--problems .fg-name")
+    expect(causes).to_have_text(["Path not found", "Chart not found"])
+    page.locator(".fg-table--problems tbody tr").nth(1).hover()
+    portal.python(
+        "from configurations.models import Configuration\nfrom live.services import bump\n"
+        "Configuration.objects.filter(name='infra').update(severity=90)\nbump('configurations')"
+    )
+    expect(page.get_by_role("button", name="The order has changed")).to_be_visible()
+    expect(causes).to_have_text(["Path not found", "Chart not found"])
+    page.locator("h1").hover()
+    expect(causes).to_have_text(["Chart not found", "Path not found"])
+    expect(page.locator(".fg-fresh")).to_have_count(0)
+
+
 def test_text_that_is_being_typed_is_never_swapped_away(portal: Portal, overview: Page) -> None:
     page = overview
     expect(pill(page)).to_have_text("Live")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core.cache import cache
@@ -14,9 +15,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from access.models import Environment, User
+from configurations import search
+from configurations.models import Configuration
 from live.services import bump
 from portal.context import reviewable
-from portal.overview import STALE_AFTER, Overview
+from portal.overview import Overview
 from tests.portal import fleet
 
 pytestmark = pytest.mark.django_db
@@ -43,12 +46,28 @@ def test_what_was_not_seen_lately_is_unknown_never_compliant(
     viewer: User, environment: Environment
 ) -> None:
     on = fleet.cluster(environment)
-    old = timezone.now() - STALE_AFTER - timedelta(seconds=1)
+    old = search.stale_before() - timedelta(seconds=1)
     fleet.configuration(on, "a", "Compliant", observed_at=old)
-    fleet.configuration(on, "b", "Compliant", observed_at=None)
+    fleet.configuration(on, "b", "Unknown")
     fleet.configuration(on, "c", "Compliant")
     counts = Overview(viewer).counts
-    assert (counts.compliant, counts.unknown, counts.stale) == (1, 2, 2)
+    assert (counts.compliant, counts.unknown, counts.stale) == (1, 2, 1)
+
+
+def test_each_number_is_that_of_the_list_behind_it(admin: User, environment: Environment) -> None:
+    on = fleet.cluster(environment)
+    old = search.stale_before() - timedelta(minutes=1)
+    states = ["Compliant", "Compliant", "Non-Compliant", "Pending", "Suspended", "Unknown"]
+    for number, state in enumerate(states):
+        fleet.configuration(on, f"c{number}", state)
+    fleet.configuration(on, "stale", "Compliant", observed_at=old)
+    fleet.configuration(on, "drifted", "Compliant", drifted=True)
+    overview = Overview(admin)
+    numbers = vars(overview.counts) | {"drifted": overview.drifted}
+    for name, address in overview.listed().items():
+        words = parse_qs(urlsplit(address).query)["q"][0]
+        found = Configuration.objects.filter(search.condition(search.parse(words)))
+        assert found.count() == numbers[name], words
 
 
 def test_a_configuration_that_is_gone_is_not_counted(
