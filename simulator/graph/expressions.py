@@ -79,7 +79,7 @@ class ExpressionParser:
 
     def take(self) -> Token:
         token = self.token
-        self._position += 1
+        self._position = min(self._position + 1, len(self._tokens) - 1)
         return token
 
     def accept(self, text: str) -> bool:
@@ -314,7 +314,7 @@ def _called(name: str, function: Scalar, arguments: tuple[Evaluate, ...]) -> Eva
     def evaluate(row: Row) -> Any:
         try:
             return function(*[argument(row) for argument in arguments])
-        except TypeError as error:
+        except (TypeError, ValueError, AttributeError, ArithmeticError, re.error) as error:
             raise QueryError(f"{name}(): {error}") from error
 
     return evaluate

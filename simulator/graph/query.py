@@ -72,8 +72,11 @@ class Query:
         rows = source(self.table)
         if rows is None:
             raise QueryError(f"'{self.table}' is not a table of Resource Graph.")
-        for stage in self.stages:
-            rows = stage(rows)
+        try:
+            for stage in self.stages:
+                rows = stage(rows)
+        except (TypeError, ValueError, ArithmeticError, re.error) as error:
+            raise QueryError(f"The values do not fit the operator: {error}.") from error
         return rows
 
 

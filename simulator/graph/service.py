@@ -54,7 +54,7 @@ class ResourceGraph:
                 headers={**headers, "Retry-After": str(max(1, round(resets.total_seconds())))},
             )
         body = request.json()
-        if not isinstance(body, dict) or set(body) - _MEMBERS or not body.get("query"):
+        if not _is_request(body):
             raise bad_request("BadRequest", "The query request is invalid.")
         try:
             answer = self._answer(request, body)
@@ -132,6 +132,17 @@ class ResourceGraph:
 def _type_of(name: str, rows: list[Row]) -> str:
     value = next((row[name] for row in rows if row.get(name) is not None), "")
     return _TYPES.get(type(value), "object" if isinstance(value, dict | list) else "string")
+
+
+def _is_request(body: Any) -> bool:
+    return (
+        isinstance(body, dict)
+        and not set(body) - _MEMBERS
+        and isinstance(body.get("query"), str)
+        and bool(body["query"].strip())
+        and isinstance(body.get("subscriptions") or [], list)
+        and isinstance(body.get("options") or {}, dict)
+    )
 
 
 def _is_below(identifier: str, scopes: list[str]) -> bool:

@@ -403,3 +403,18 @@ def test_a_token_for_something_else_is_refused(azure: Azure) -> None:
         headers={"Authorization": f"Bearer {token}"},
     )
     assert error_of(answer) == (401, "InvalidAuthenticationTokenAudience")
+
+
+def test_flux_version_1_can_be_seen(simulator: InProcessSimulator, azure: Azure) -> None:
+    old = f"{azure.arc}/providers/Microsoft.KubernetesConfiguration/sourceControlConfigurations"
+    simulator.control.put_resource(
+        {
+            "id": f"{old}/legacy",
+            "name": "legacy",
+            "type": "Microsoft.KubernetesConfiguration/sourceControlConfigurations",
+            "properties": {"repositoryUrl": "https://github.com/contoso/old"},
+        }
+    )
+    listed = azure.call("GET", old, version="2023-05-01").json()["value"]
+    assert [item["name"] for item in listed] == ["legacy"]
+    assert azure.call("PUT", f"{old}/new", {}, version="2023-05-01").status_code == 405
