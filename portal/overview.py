@@ -135,7 +135,7 @@ class Overview:
     def _by_environment(self) -> list[dict[str, Any]]:
         """Grouped counts; the fleet's totals are their sums."""
         fresh = Q(observed_at=None) | ~self._stale
-        return list(
+        rows = (
             self._configurations.order_by()
             .values(environment_id=F("cluster__environment"))
             .annotate(
@@ -149,6 +149,7 @@ class Overview:
                 observed=Max("observed_at"),
             )
         )
+        return [dict(row) for row in rows]
 
     @cached_property
     def counts(self) -> Counts:
