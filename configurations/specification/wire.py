@@ -34,6 +34,8 @@ _SECRETS_IN = {
     "servicePrincipal": frozenset({"clientCertificate"}),
     "tlsConfig": frozenset({"clientCertificate", "privateKey", "caCertificate"}),
 }
+# For ARM, false and absent are the same but here, where the default is true (or not ours to say).
+_FALSE_MEANS_FALSE = frozenset({"wait", "insecure"})
 _VERBATIM = frozenset({"substitute", "verificationConfig"})  # maps whose keys are data
 _DEFAULTS: dict[str, Any] = {
     "scope": "cluster",
@@ -144,7 +146,7 @@ def _kustomization(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _filled(value: Mapping[str, Any], inside: str = "") -> dict[str, Any]:
-    """Without secrets and without anything empty, at every level."""
+    """Without secrets and without anything empty (null, "", false, {}, []), at every level."""
     hidden = SECRETS | _SECRETS_IN.get(inside, frozenset())
     result = {}
     for key, item in value.items():
@@ -154,9 +156,15 @@ def _filled(value: Mapping[str, Any], inside: str = "") -> dict[str, Any]:
             item = _filled(item, key)
         elif isinstance(item, list):
             item = [_filled(it, key) if isinstance(it, Mapping) else it for it in item]
-        if item is not None and item != "" and item != {} and item != []:
+        if not _is_empty(key, item):
             result[key] = item
     return result
+
+
+def _is_empty(key: str, item: object) -> bool:
+    if item is False:
+        return key not in _FALSE_MEANS_FALSE
+    return item is None or item == "" or item == {} or item == []
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
