@@ -84,6 +84,7 @@ def _detail(user: User, cluster: Cluster) -> dict[str, Any]:
     administers = rights.scope(Act.ADMINISTER) is None
     return {
         "cluster": cluster,
+        "cluster_scope": f"cluster:{cluster.pk}",
         "extension": extension_of(cluster),
         "is_stale": listing.is_stale(cluster),
         "configurations": configurations[:CONFIGURATIONS_SHOWN],
