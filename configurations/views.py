@@ -76,7 +76,10 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         "configurations/detail.html",
         context,
-        parts=("verdict", "status"),
+        parts={
+            "verdict": "configurations/base_detail.html",
+            "status": "configurations/detail.html",
+        },
         scopes=(f"configuration:{pk}", "changes"),
         shared=True,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from django.contrib.messages import get_messages
@@ -43,11 +43,14 @@ def render_page(
     template: str,
     context: PageContext,
     *,
-    parts: Sequence[str] = (),
+    parts: Collection[str] | Mapping[str, str] = (),
     scopes: Sequence[str] = (),
     shared: bool = False,
 ) -> HttpResponse:
     """The whole page, or the part that asks for itself.
+
+    `parts`: names of partials of `template`; as a mapping, the template that each one is in (a
+    page that extends another does not inherit its partials).
 
     With `scopes` the answer is conditional: its ETag covers who looks (person, rights, language,
     theme), the address, the part and the versions of the scopes, so an unchanged page costs one
@@ -60,7 +63,8 @@ def render_page(
     holds a form with a CSRF token is never kept, so leave forms out of parts that change often.
     """
     part = _asked_part(request, parts)
-    name = f"{template}#{part}" if part else template
+    owner = parts[part] if part and isinstance(parts, Mapping) else template
+    name = f"{owner}#{part}" if part else template
     if not scopes or request.method not in {"GET", "HEAD"} or _has_messages(request, part):
         response = render(request, name, _evaluated(context))
         patch_cache_control(response, private=True, no_store=True)
@@ -78,7 +82,7 @@ def render_page(
     return _varying(response)
 
 
-def _asked_part(request: HttpRequest, parts: Sequence[str]) -> str:
+def _asked_part(request: HttpRequest, parts: Collection[str]) -> str:
     """The part that an element of the page asks for, "" for the whole page."""
     if request.headers.get("HX-Request") != "true" or request.headers.get("HX-Boosted"):
         return ""

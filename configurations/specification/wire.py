@@ -42,6 +42,7 @@ _DEFAULTS: dict[str, Any] = {
     "namespace": "default",
     "sourceKind": "GitRepository",
     "suspend": False,
+    "waitForReconciliation": False,
 }
 _TIMES = {"timeoutInSeconds": DEFAULT_SECONDS, "syncIntervalInSeconds": DEFAULT_SECONDS}
 _SOURCE_DEFAULTS: dict[str, dict[str, Any]] = {
