@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from changes.crash_points import CRASH_POINTS
 from tests.faults.conftest import House
 
 NAME = "survivor"
@@ -81,7 +82,7 @@ def azure(short_path: Path) -> Iterator[AzureHouse]:
         house.close()
 
 
-@pytest.mark.parametrize("point", ["after_intent", "after_send", "before_finish"])
+@pytest.mark.parametrize("point", CRASH_POINTS)
 def test_a_worker_killed_while_it_writes_to_azure(azure: AzureHouse, point: str) -> None:
     azure.redis()
     doomed = azure.worker(FLUXGATE_CRASH_POINT=point)
@@ -96,9 +97,45 @@ def test_a_worker_killed_while_it_writes_to_azure(azure: AzureHouse, point: str)
     assert "events hold" in azure.python("manage.py", "verify_audit")
 
 
-def test_azure_answers_with_a_reset_after_it_took_the_write(azure: AzureHouse) -> None:
-    """No worker dies; only the answer is lost."""
-    azure.python("-m", "tests.faults.act_azure", "approve", "without-workers")
+BAD_DAYS: dict[str, dict[str, Any]] = {
+    "reset-before": {"kind": "reset_before"},
+    "reset-after": {"kind": "reset_after"},
+    "unavailable": {"kind": "status", "status": 503},
+    "throttled": {"kind": "status", "status": 429, "retry_after": "2"},
+    "token-expired": {"kind": "expired_token"},
+}
+
+
+def test_azure_on_a_bad_day(azure: AzureHouse) -> None:
+    """No worker, no broker, and a first answer that is none: each is written once all the same."""
     azure.sweep()
-    azure.wait_until_applied()
-    assert Counter(azure.puts()) == {"without-workers": 1}
+    for name, fault in BAD_DAYS.items():
+        azure.control("add_fault", method="PUT", path=f"fluxconfigurations/{name}", **fault)
+        azure.python("-m", "tests.faults.act_azure", "approve", name)
+        azure.wait_until_applied()
+        assert azure.control("faults") == [], f"{name} was met"
+    assert Counter(azure.puts()) == dict.fromkeys(BAD_DAYS, 1)
+
+
+def test_somebody_else_made_it_after_the_approval(azure: AzureHouse) -> None:
+    """The engine does not write over what nobody has reviewed."""
+    azure.python("-m", "tests.faults.act_azure", "approve", NAME)
+    ((address,),) = azure.sql(
+        "SELECT resource_id FROM changes_operation WHERE kind = 'flux_configuration'"
+    )
+    azure.sql("DELETE FROM changes_operation WHERE kind <> 'flux_configuration'")
+    theirs = {
+        "scope": "cluster",
+        "namespace": "theirs",
+        "sourceKind": "GitRepository",
+        "gitRepository": {"url": "https://example.org/x", "repositoryRef": {"branch": "main"}},
+        "kustomizations": {"other": {"path": "./other"}},
+    }
+    status, _body = azure.control(
+        "edit", resource_id=address, method="PUT", body={"properties": theirs}
+    )
+    assert status in {200, 201}
+    azure.sweep()
+    azure.wait_for(lambda: azure.states() == ["failed"], "the change is stopped")
+    assert azure.sql("SELECT problem FROM changes_operation") == [("base_moved",)]
+    assert azure.control("resource", resource_id=address)["properties"]["namespace"] == "theirs"
