@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from changes.models import Change, Operation
@@ -144,6 +144,14 @@ class Kind(Protocol):
 
     def finished(self, operation: Operation, step: Step) -> None:
         """In the engine's transaction: the operation reached a final state."""
+
+
+@runtime_checkable
+class Revisable(Protocol):
+    """What a kind has besides when its author can reopen a change and send it again."""
+
+    def revise_url(self, change: Change) -> str:
+        """The address that reopens the change by POST ("" where this one cannot be revised)."""
 
 
 _KINDS: dict[str, Kind] = {}

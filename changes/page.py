@@ -18,7 +18,7 @@ from audit.models import AuditEvent
 from changes.content import canonical, targets_of
 from changes.diff import Diff, after, diff
 from changes.four_eyes import may_in_all, standing_approvals, wrote
-from changes.kinds import Fact, Kind, Risk, Step, Target, registered
+from changes.kinds import Fact, Kind, Revisable, Risk, Step, Target, registered
 from changes.models import Change, ChangeTarget, Operation, Problem, Review
 from changes.policy import policy_named
 from changes.problems import Explanation, explanation_of, needs_review_again
@@ -76,7 +76,7 @@ class Decision:
     more: str = ""
     may_review: bool = False
     again: str = ""  # the words on the button that puts a stopped change in review again
-    edit_url: str = ""
+    revise_url: str = ""
 
 
 class ChangePage:
@@ -230,7 +230,7 @@ class ChangePage:
                 if self.is_author
                 else _("You wrote a part of this change, so somebody else reviews it.")
             )
-            return Decision(own, counted, edit_url=self.edit_url)
+            return Decision(own, counted, revise_url=self.revise_url)
         if not self.may[Act.REVIEW]:
             return Decision(_("Your role here does not review changes."), counted)
         if any(review.reviewer_id == self.user.pk for review in self.approvals):
@@ -244,10 +244,12 @@ class ChangePage:
 
     def _returned(self) -> Decision:
         if self.is_author:
-            return Decision(
-                _("Changes were requested. Revise it and send it again, or withdraw it."),
-                edit_url=self.edit_url,
+            todo = (
+                _("Changes were requested. Revise it and send it again, or withdraw it.")
+                if self.revise_url
+                else _("Changes were requested. Withdraw it and propose a new one.")
             )
+            return Decision(todo, revise_url=self.revise_url)
         return Decision(_("Changes were requested. Its author revises it."))
 
     def _failed(self) -> Decision:
@@ -290,10 +292,11 @@ class ChangePage:
         return said[state]
 
     @property
-    def edit_url(self) -> str:
-        """Where the kind lets the author revise the change ("" where it does not)."""
-        edit = getattr(self.kind, "edit_url", None)
-        return edit(self.change) if edit and self.change.state in REVISABLE else ""
+    def revise_url(self) -> str:
+        """Where the kind lets the author reopen the change, by POST ("" where it does not)."""
+        if isinstance(self.kind, Revisable) and self.change.state in REVISABLE and self.is_author:
+            return self.kind.revise_url(self.change)
+        return ""
 
     # --- How it goes -----------------------------------------------------------------------
     @cached_property

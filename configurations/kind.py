@@ -8,16 +8,12 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from arm import Gateway
-from arm.errors import ArmError, NotFound
-from arm.throttle import Priority
+from arm import Accepted, ArmError, NotFound
 from changes.content import secret_versions_in, targets_of
-from changes.errors import WriteProblem
 from changes.kinds import Fact, Live, Polled, Risk, Sent, Step, Target
-from changes.models import Change, Operation, Problem
-from clusters.gateways import gateway_for
-from clusters.models import Cluster
+from changes.models import Change, Operation
 from clusters.problems import write_problem
+from clusters.writes import apply_gateway, asked, cluster_of, polled, sent
 from configurations import aftermath
 from configurations.blast import facts_of
 from configurations.models import Configuration
@@ -61,8 +57,20 @@ class FluxConfigurationKind:
         pk = found.first()
         return reverse("configurations:detail", args=[pk]) if pk else ""
 
+    def edit_url(self, change: Change) -> str:
+        """Where its author revises it; "" for an act that has no form."""
+        editable = change.verb in {Change.Verb.CREATE, Change.Verb.UPDATE}
+        return reverse("configurations:revise", args=[change.pk]) if editable else ""
+
+    def revise_url(self, change: Change) -> str:
+        """The wizard reopens one target's properties; other changes are withdrawn instead."""
+        editable = change.verb in {Change.Verb.CREATE, Change.Verb.UPDATE}
+        if not editable or len(change.content["targets"]) != 1:
+            return ""
+        return reverse("configurations:revise", args=[change.pk])
+
     def read(self, operation: Operation, step: Step) -> Live:
-        gateway = _gateway(operation)
+        gateway = apply_gateway(cluster_of(operation).connection)
         try:
             resource = gateway.get_configuration(step.resource_id)
         except NotFound:
@@ -94,47 +102,22 @@ class FluxConfigurationKind:
         return Polled(terminal=state == "Succeeded", succeeded=state == "Succeeded", code=state)
 
     def send(self, operation: Operation, step: Step, *, client_request_id: str) -> Sent:
-        gateway = _gateway(operation)
-        try:
-            match step.method:
-                case "PUT":
-                    accepted = gateway.put_configuration(
-                        step.resource_id, step.body or {}, client_request_id=client_request_id
-                    )
-                case "PATCH":
-                    accepted = gateway.patch_configuration(
-                        step.resource_id, step.body or {}, client_request_id=client_request_id
-                    )
-                case _:
-                    accepted = gateway.delete_configuration(
-                        step.resource_id,
-                        force=bool(step.options.get("force")),
-                        client_request_id=client_request_id,
-                    )
-        except ArmError as error:
-            raise write_problem(error) from error
-        return Sent(
-            finished=_is_finished(step, accepted.operation_url, accepted.resource),
-            operation_url=accepted.operation_url or "",
-            retry_after=accepted.retry_after,
-            correlation_id=accepted.correlation_id,
-            resource=accepted.resource,
-        )
+        gateway = apply_gateway(cluster_of(operation).connection)
+        given: dict[str, Any] = {"client_request_id": client_request_id}
+
+        def write() -> Accepted:
+            if step.method == "DELETE":
+                force = bool(step.options.get("force"))
+                return gateway.delete_configuration(step.resource_id, force=force, **given)
+            if step.method == "PATCH":
+                return gateway.patch_configuration(step.resource_id, step.body or {}, **given)
+            return gateway.put_configuration(step.resource_id, step.body or {}, **given)
+
+        accepted = asked(write)
+        return sent(accepted, finished=_is_finished(step, accepted))
 
     def poll(self, operation: Operation) -> Polled:
-        try:
-            state = _gateway(operation).get_operation(operation.operation_url)
-        except NotFound:
-            return Polled(terminal=False, gone=True)
-        except ArmError as error:
-            raise write_problem(error) from error
-        return Polled(
-            terminal=state.terminal,
-            succeeded=state.succeeded,
-            code=state.error_code or state.status,
-            message=state.error_message,
-            retry_after=state.retry_after,
-        )
+        return polled(apply_gateway(cluster_of(operation).connection), operation)
 
     def accepted(self, operation: Operation, step: Step, sent: Sent) -> None:
         aftermath.write_accepted(operation=operation, step=step, wanted=wanted_properties(step))
@@ -143,13 +126,12 @@ class FluxConfigurationKind:
         aftermath.write_finished(operation=operation, step=step)
 
 
-def _is_finished(step: Step, operation_url: str | None, resource: dict[str, Any] | None) -> bool:
+def _is_finished(step: Step, accepted: Accepted) -> bool:
     """Whether nothing remains to be asked: no operation, and the resource rests (or is gone)."""
-    if operation_url:
+    if accepted.operation_url:
         return False
-    if step.method == "DELETE":
-        return True
-    return properties_of(resource).get("provisioningState") in {"Succeeded"}
+    resting = properties_of(accepted.resource).get("provisioningState") == "Succeeded"
+    return step.method == "DELETE" or resting
 
 
 def _alone(step: Step) -> Target:
@@ -161,13 +143,3 @@ def _alone(step: Step) -> Target:
         environment_id=None,
         steps=(step,),
     )
-
-
-def _gateway(operation: Operation) -> Gateway:
-    """The door to Azure of the target's cluster; CLUSTER_GONE when its row is no more."""
-    cluster = (
-        Cluster.objects.select_related("connection").filter(pk=operation.target.cluster_id).first()
-    )
-    if cluster is None:
-        raise WriteProblem(Problem.CLUSTER_GONE, code="ClusterGone")
-    return gateway_for(cluster.connection, priority=Priority.APPLY)

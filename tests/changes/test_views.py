@@ -196,6 +196,9 @@ def test_a_returned_change_shows_what_was_asked(
     )
     page = client_of(author).get(detail(change)).content.decode()
     assert "smaller please" in page
+    assert f'formaction="/revise/{change.pk}"' in page
+    others = client_of(approver).get(detail(change)).content.decode()
+    assert "/revise/" not in others
     listed = client_of(author).get(reverse("changes:list"), {"tab": "needs"}).content.decode()
     assert change.title in listed
 

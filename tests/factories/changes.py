@@ -123,6 +123,9 @@ class JournalKind(Kind):
     def target_url(self, change: Change, position: int) -> str:
         return ""
 
+    def revise_url(self, change: Change) -> str:
+        return f"/revise/{change.pk}"
+
     def read(self, operation: Operation, step: Step) -> Live:
         self._raise(self._fault("read"))
         resource = self.live(step.resource_id)
