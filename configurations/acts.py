@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from access.rights import Act
+from changes.access_checks import user_of
 from changes.errors import ChangeRefused
 from changes.models import Change
 from configurations import services
@@ -34,12 +35,12 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _act(request: HttpRequest, pk: int, verb: str, label: str | Promise) -> HttpResponse:
-    configuration = configuration_for(request.user, pk, Act.PROPOSE)
+    configuration = configuration_for(request, pk, Act.PROPOSE)
     form = _form(request, configuration, verb)
     if request.method == "POST" and form.is_valid():
         try:
             change = services.configuration_propose(
-                author=request.user,
+                author=user_of(request),
                 configuration=configuration,
                 verb=verb,
                 reason=form.cleaned_data["reason"],

@@ -61,7 +61,7 @@ def _create(
     wanted: dict[str, Any],
     now: datetime,
 ) -> None:
-    cluster = Cluster.objects.filter(pk=operation.target.cluster_id).first()
+    cluster = Cluster.objects.filter(pk=operation.target.cluster_id or 0).first()
     if cluster is None:
         return
     row = existing or Configuration(arm_id=step.resource_id)

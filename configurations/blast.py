@@ -36,9 +36,7 @@ def facts_of(change: Change) -> list[Fact]:
         touched |= {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
         all_pruned = all_pruned and after is None and any(it.get("prune") for it in old.values())
     facts = [
-        Fact(
-            value=str(len(targets)), text=ngettext("cluster", "clusters", len(targets))
-        ),
+        Fact(value=str(len(targets)), text=ngettext("cluster", "clusters", len(targets))),
         Fact(
             value=str(len(touched)),
             text=ngettext("kustomization touched", "kustomizations touched", len(touched)),
@@ -52,7 +50,8 @@ def facts_of(change: Change) -> list[Fact]:
         facts.append(
             Fact(
                 value=str(now_applied) if all_pruned else "0",
-                text=_("and what they deployed would be deleted") if all_pruned
+                text=_("and what they deployed would be deleted")
+                if all_pruned
                 else _("objects would be deleted"),
                 tone="bad" if all_pruned else "",
             )

@@ -23,8 +23,10 @@ COLUMNS = (
 def csv_of(user: User, query: Query) -> StreamingHttpResponse:
     """Every row of the filter, streamed; times are ISO 8601 in UTC."""
     rows = visible(user).filter(search.condition(query.tokens))
-    rows = rows.select_related("cluster__environment").order_by("name", "id").iterator(500)
-    response = StreamingHttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
+    rows = rows.select_related("cluster__environment").order_by("name", "id")
+    response = StreamingHttpResponse(
+        _lines(rows.iterator(500)), content_type="text/csv; charset=utf-8"
+    )
     name = f"configurations-{timezone.now():%Y-%m-%d}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = "no-store"

@@ -185,9 +185,7 @@ def _picture_text(nodes: Sequence[Node], diagnosis: Diagnosis) -> str:
 # --- Changes, history, story ----------------------------------------------------------------
 def changes_of(configuration: Configuration, user: User) -> QuerySet[Change]:
     """Changes that wrote or would write this resource, newest first, as far as `user` sees them."""
-    targets = ChangeTarget.objects.filter(
-        change=OuterRef("pk"), resource_id=configuration.arm_id
-    )
+    targets = ChangeTarget.objects.filter(change=OuterRef("pk"), resource_id=configuration.arm_id)
     changes: QuerySet[Change] = Change.objects.visible_to(user).filter(Exists(targets))
     return changes.select_related("author").order_by("-id")
 
@@ -228,7 +226,7 @@ def _observed_moments(configuration: Configuration) -> list[Moment]:
                 configuration.compliance_since,
                 icon,
                 tone,
-                Compliance(configuration.compliance).label,
+                str(Compliance(configuration.compliance).label),
                 configuration.cause,
             )
         )
@@ -265,6 +263,8 @@ def _change_moments(configuration: Configuration, user: User) -> list[Moment]:
         change__in=changes, resource_id=configuration.arm_id, accepted_at__isnull=False
     )
     for operation in operations:
+        if operation.accepted_at is None:
+            continue
         under = _("correlation %(id)s") % {"id": operation.correlation_id}
         moments.append(
             Moment(

@@ -11,7 +11,6 @@ from clusters.models import Cluster
 from configurations.reading import kustomizations_of
 
 
-
 def az_command(cluster: Cluster, name: str, properties: Mapping[str, Any]) -> str:
     """`az k8s-configuration flux create` for a Git source; `az rest` for every other kind.
 

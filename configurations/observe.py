@@ -98,11 +98,8 @@ def _again_in(configuration: Configuration, pause: timedelta) -> None:
 @transaction.atomic
 def configuration_observe(*, configuration_id: int, resource: Mapping[str, Any]) -> Configuration:
     """Write what a GET brought: columns, objects, cause and drift; bump only what moved."""
-    configuration = (
-        Configuration.objects.select_for_update(of=("self",))
-        .select_related("cluster")
-        .get(pk=configuration_id)
-    )
+    rows = Configuration.objects.select_for_update(of=("self",)).select_related("cluster")
+    configuration: Configuration = rows.get(pk=configuration_id)
     now = timezone.now()
     properties = dict(resource.get("properties") or {})
     moved = _write_statuses(configuration, status_rows(properties))

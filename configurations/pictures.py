@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from grandalf.graphs import Edge as LaidEdge
-from grandalf.graphs import Graph, Vertex
-from grandalf.layouts import SugiyamaLayout
+import grandalf.graphs
+import grandalf.layouts
 
+_graphs: Any = grandalf.graphs  # it has no types
+_layouts: Any = grandalf.layouts
 WIDTH, HEIGHT = 190, 48
 GAP_X, GAP_Y = 46, 14
 MARGIN = 2
@@ -123,17 +125,17 @@ class _Route:
 
 def _place(by_key: dict[str, Node], links: Sequence[Link]) -> list[list[tuple[float, float]]]:
     """Set x and y of every box; the points between, one list an arrow."""
-    vertices = {key: Vertex(key) for key in by_key}
+    vertices = {key: _graphs.Vertex(key) for key in by_key}
     for vertex in vertices.values():
         vertex.view = _View()
-    edges = [LaidEdge(vertices[link.source], vertices[link.target]) for link in links]
+    edges = [_graphs.Edge(vertices[link.source], vertices[link.target]) for link in links]
     for edge in edges:
         edge.view = _Route()
-    graph = Graph(list(vertices.values()), edges)
+    graph = _graphs.Graph(list(vertices.values()), edges)
     top = 0.0
     offsets: dict[str, float] = {}
     for component in graph.C:
-        layout = SugiyamaLayout(component)
+        layout = _layouts.SugiyamaLayout(component)
         layout.xspace, layout.yspace = 0, 0
         roots = [vertex for vertex in component.sV if not vertex.e_in()]
         layout.init_all(roots=roots or None)
@@ -157,9 +159,7 @@ def _place(by_key: dict[str, Node], links: Sequence[Link]) -> list[list[tuple[fl
     ]
 
 
-def _curve(
-    source: Node, target: Node, between: Sequence[tuple[float, float]]
-) -> str:
+def _curve(source: Node, target: Node, between: Sequence[tuple[float, float]]) -> str:
     """From the right side of one box to the left side of the other, smoothly."""
     start = (source.x + WIDTH, source.y + HEIGHT / 2)
     end = (target.x - 3, target.y + HEIGHT / 2)
@@ -167,7 +167,9 @@ def _curve(
     at = start
     for point in (*between, end):
         middle = (at[0] + point[0]) / 2
-        path += f"C{middle:.0f} {at[1]:.0f} {middle:.0f} {point[1]:.0f} {point[0]:.0f} {point[1]:.0f}"
+        path += (
+            f"C{middle:.0f} {at[1]:.0f} {middle:.0f} {point[1]:.0f} {point[0]:.0f} {point[1]:.0f}"
+        )
         at = point
     return path
 

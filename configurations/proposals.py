@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from arm import ClusterId
@@ -38,9 +38,7 @@ def create_target(cluster: Cluster, name: str, properties: Mapping[str, Any]) ->
     return _target(cluster, step, None, before=[before] if before is not None else [])
 
 
-def update_target(
-    configuration: Configuration, properties: Mapping[str, Any], verb: str
-) -> Target:
+def update_target(configuration: Configuration, properties: Mapping[str, Any], verb: str) -> Target:
     """Give a configuration other properties.
 
     One that the portal made is replaced with the full body. One that was made elsewhere may have
@@ -93,7 +91,10 @@ def _step(
 
 
 def _target(
-    cluster: Cluster, step: Step, configuration: Configuration | None, before: list[Step] | None = None
+    cluster: Cluster,
+    step: Step,
+    configuration: Configuration | None,
+    before: Sequence[Step] = (),
 ) -> Target:
     return Target(
         name=cluster.name,
@@ -101,5 +102,5 @@ def _target(
         cluster_id=cluster.pk,
         configuration_id=configuration.pk if configuration else None,
         environment_id=cluster.environment_id,
-        steps=(*(before or []), step),
+        steps=(*before, step),
     )

@@ -233,10 +233,12 @@ def _altered(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Itera
     if (old.get("path") or "") != (new.get("path") or ""):
         yield Risk(
             code="path", tone="bad" if now else "warn", icon="folder", anchor=f"{anchor}.path",
-            text=_("The path of %(name)s changes: with prune on, what is only in the old path goes.")
-            % {"name": name}
-            if now
-            else _("The path of %(name)s changes.") % {"name": name},
+            text=(
+                _("The path of %(name)s changes; what is only in the old path is deleted (prune).")
+                if now
+                else _("The path of %(name)s changes.")
+            )
+            % {"name": name},
         )  # fmt: skip
     if new.get("force") is True and old.get("force") is not True:
         yield Risk(

@@ -134,8 +134,10 @@ RULES = (
         "substitute",
         r"post build failed",
         _("A variable of the manifests has no value."),
-        _("The substitution after the build names a ConfigMap, a Secret or a variable that is "
-          "missing."),
+        _(
+            "The substitution after the build names a ConfigMap, a Secret or a variable that is "
+            "missing."
+        ),
         _("Create what is named, or propose a change of the substitution."),
         in_portal=True,
     ),

@@ -88,7 +88,7 @@ def draft_revise(*, author: User, change: Change) -> Draft:
     data["review"]["reason"] = change.reason
     for row in data["kustomizations"]["rows"]:
         row["origin"] = row["name"] if row["name"] in (before.get("kustomizations") or {}) else ""
-    configuration = Configuration.objects.filter(pk=targets[0].configuration_id).first()
+    configuration = Configuration.objects.filter(arm_id=step.resource_id).first()
     is_new = change.verb == Change.Verb.CREATE
     return Draft.objects.create(
         author=author,
@@ -205,7 +205,7 @@ def draft_submit(*, draft: Draft, reason: str) -> Change:
             raise ChangeRefused(_("Nothing was changed."), code="nothing_changed")
         target = proposals.update_target(draft.configuration, properties, Change.Verb.UPDATE)
         verb, title = Change.Verb.UPDATE, _("Change %(name)s on %(cluster)s")
-    revises = Change.objects.filter(pk=draft.revises_change_id).first()
+    revises = Change.objects.filter(pk=draft.revises_change_id or 0).first()
     change = change_submit(
         author=draft.author,
         kind=proposals.KIND,

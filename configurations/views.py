@@ -10,11 +10,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from access.rights import Act, rights_of
 from audit import actions
+from changes.access_checks import user_of
+from changes.diff import diff
 from configurations import detail as parts
 from configurations import listing, observe, search
 from configurations.access_checks import configuration_for
 from configurations.csv import csv_of
-from configurations.jsondiff import diff
 from configurations.models import Configuration
 from configurations.specification.wire import desired_part, normalised
 from live.pages import render_page
@@ -31,8 +32,8 @@ def configuration_list(request: HttpRequest) -> HttpResponse:
         return redirect(f"{request.path}{query.url(q=search.text_of(tokens))}")
 
     def context() -> dict[str, Any]:
-        page = listing.page_of(request.user, query)
-        chips = listing.chips_of(request.user, query)
+        page = listing.page_of(user_of(request), query)
+        chips = listing.chips_of(user_of(request), query)
         return {
             "query": query,
             "page": page,
@@ -41,7 +42,7 @@ def configuration_list(request: HttpRequest) -> HttpResponse:
             "total": next((it.count for it in chips if it.is_current), None),
             "tokens": [(token, query.without(token)) for token in query.tokens],
             "sort_urls": {key: query.url(sort=key) for key in listing.SORTS},
-            "may_propose": rights_of(request.user).may_anywhere(Act.PROPOSE),
+            "may_propose": rights_of(user_of(request)).may_anywhere(Act.PROPOSE),
         }
 
     return render_page(
@@ -58,18 +59,18 @@ def configuration_list(request: HttpRequest) -> HttpResponse:
 def export_csv(request: HttpRequest) -> HttpResponseBase:
     """The current filter as CSV, all pages of it."""
     query = listing.Query.of(request.GET)
-    return csv_of(request.user, query)
+    return csv_of(user_of(request), query)
 
 
 # --- One configuration ----------------------------------------------------------------------
 @require_safe
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
-    configuration = configuration_for(request.user, pk)
+    configuration = configuration_for(request, pk)
 
     def context() -> dict[str, Any]:
         return {
             **_head(request, configuration, "status"),
-            "story": parts.story_of(configuration, request.user),
+            "story": parts.story_of(configuration, user_of(request)),
         }
 
     return render_page(
@@ -88,7 +89,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def detail_diff(request: HttpRequest, pk: int) -> HttpResponse:
     """What was approved last beside what Azure holds."""
-    configuration = configuration_for(request.user, pk)
+    configuration = configuration_for(request, pk)
     context = _head(request, configuration, "diff")
     if configuration.desired is not None:
         approved, live = normalised(configuration.desired), normalised(configuration.observed)
@@ -98,7 +99,7 @@ def detail_diff(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def detail_specification(request: HttpRequest, pk: int) -> HttpResponse:
-    configuration = configuration_for(request.user, pk)
+    configuration = configuration_for(request, pk)
     context = _head(request, configuration, "specification")
     specification = desired_part(configuration.observed or configuration.desired or {})
     context["body"] = {"properties": specification}
@@ -108,20 +109,20 @@ def detail_specification(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def detail_changes(request: HttpRequest, pk: int) -> HttpResponse:
-    configuration = configuration_for(request.user, pk)
+    configuration = configuration_for(request, pk)
     context = _head(request, configuration, "changes")
-    context["changes"] = parts.changes_of(configuration, request.user)[:100]
+    context["changes"] = parts.changes_of(configuration, user_of(request))[:100]
     return _tab(request, "configurations/changes.html", context)
 
 
 @require_safe
 def detail_history(request: HttpRequest, pk: int) -> HttpResponse:
-    configuration = configuration_for(request.user, pk)
+    configuration = configuration_for(request, pk)
     context = _head(request, configuration, "history")
     context["events"] = [
         {"event": it, "look": actions.look(it.action), "sentence": actions.sentence(it),
          "under": actions.under(it)}
-        for it in parts.history_of(configuration, request.user)[:100]
+        for it in parts.history_of(configuration, user_of(request))[:100]
     ]  # fmt: skip
     return _tab(request, "configurations/history.html", context)
 
@@ -129,7 +130,7 @@ def detail_history(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def detail_raw(request: HttpRequest, pk: int) -> HttpResponse:
     """The resource as Azure sent it, put together again from the rows."""
-    configuration = configuration_for(request.user, pk)
+    configuration = configuration_for(request, pk)
     context = _head(request, configuration, "raw")
     context["resource"] = {
         "id": configuration.arm_id_display,
@@ -147,7 +148,7 @@ def detail_raw(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def watch(request: HttpRequest, pk: int) -> HttpResponse:
     """An open page says that somebody looks: read it closely for another minute."""
-    configuration = configuration_for(request.user, pk)
+    configuration = configuration_for(request, pk)
     observe.configuration_watch(configuration_id=configuration.pk)
     return HttpResponse(status=204)
 
@@ -159,7 +160,7 @@ def _tab(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpRe
 
 def _head(request: HttpRequest, configuration: Configuration, tab: str) -> dict[str, Any]:
     """What every tab shows: names, verdict, counts on the tabs, what one may do."""
-    rights = rights_of(request.user)
+    rights = rights_of(user_of(request))
     may_propose = rights.may(Act.PROPOSE, configuration.cluster.environment_id)
     return {
         "configuration": configuration,
@@ -167,7 +168,7 @@ def _head(request: HttpRequest, configuration: Configuration, tab: str) -> dict[
         "tab": tab,
         "scope": f"configuration:{configuration.pk}",
         "may_propose": may_propose and configuration.gone_at is None,
-        "change_count": parts.changes_of(configuration, request.user).count(),
+        "change_count": parts.changes_of(configuration, user_of(request)).count(),
         **parts.status_context(configuration),
     }
 

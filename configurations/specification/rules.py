@@ -131,9 +131,7 @@ def _git(source: GitRepository) -> Iterator[Violation]:
         yield from _at(texts.reference(kind, value), "repositoryRef", kind)
     if source.provider is not None and source.provider not in _PROVIDERS:
         nearest = {it.lower(): it for it in _PROVIDERS}.get(source.provider.lower())
-        yield Violation(
-            ("provider",), "choice", _("Choose Azure, GitHub or Generic."), nearest
-        )
+        yield Violation(("provider",), "choice", _("Choose Azure, GitHub or Generic."), nearest)
 
 
 # --- API version ----------------------------------------------------------------------------
@@ -150,9 +148,7 @@ def _version(spec: Specification, api_version: str) -> Iterator[Violation]:
         lacking.append(("sourceKind",))
     for field in lacking:
         name = "OCIRepository" if field == ("sourceKind",) else ".".join(field)
-        yield Violation(
-            field, "not_in_version", message % {"version": api_version, "field": name}
-        )
+        yield Violation(field, "not_in_version", message % {"version": api_version, "field": name})
 
 
 # --- Kustomizations -------------------------------------------------------------------------

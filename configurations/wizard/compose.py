@@ -176,9 +176,7 @@ def _kustomizations(rows: list[Data], wire: Wire) -> Wire:
     return result
 
 
-def _put(
-    part: Wire, field: str, value: object, base: Wire | None, default: object = ""
-) -> None:
+def _put(part: Wire, field: str, value: object, base: Wire | None, default: object = "") -> None:
     """Write what differs from the base; a new part says all but an empty value."""
     if base is not None:
         before = base.get(field)

@@ -166,7 +166,7 @@ def _source_node(draft: Draft) -> Node:
     source = draft.data["source"]
     if source["source_kind"] != "GitRepository":
         return Node(SOURCE, source["source_kind"], str((base or {}).get("name") or ""), "database")
-    reference = source[source["reference_type"]] if source["reference_type"] in source else ""
+    reference = source.get(source["reference_type"], "")
     repository = source["url"].rstrip("/").rsplit("/", 1)[-1].removesuffix(".git")
     return Node(SOURCE, reference or _("reference"), repository, icon="git-branch")
 

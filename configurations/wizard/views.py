@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from access.rights import Act
+from changes.access_checks import user_of
+from changes.diff import diff
 from changes.errors import ChangeRefused
 from clusters.models import Cluster
 from configurations import services
 from configurations.access_checks import change_for, cluster_for, configuration_for, draft_for
-from configurations.jsondiff import diff
 from configurations.models import Configuration, Draft
 from configurations.specification.wire import desired_part
 from configurations.wizard import pages, rows
@@ -34,11 +35,11 @@ from configurations.wizard.forms import (
 def new(request: HttpRequest) -> HttpResponse:
     """Choose the cluster, by searching; then a draft begins."""
     if request.method == "POST":
-        cluster = cluster_for(request.user, _number(request.POST.get("cluster")))
-        draft = services.draft_create(author=request.user, cluster=cluster)
+        cluster = cluster_for(request, _number(request.POST.get("cluster")))
+        draft = services.draft_create(author=user_of(request), cluster=cluster)
         return redirect(pages.step_url(draft, "basics"))
     context = cluster_search(
-        request.user, request.GET.get("q", ""), chosen=request.GET.get("cluster", "")
+        user_of(request), request.GET.get("q", ""), chosen=request.GET.get("cluster", "")
     )
     drafts = _own_drafts(request)[:5]
     return render(request, "configurations/wizard/new.html", {**context, "drafts": drafts})
@@ -53,7 +54,7 @@ def draft_list(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def draft_discard(request: HttpRequest, pk: int) -> HttpResponse:
-    services.draft_discard(draft=draft_for(request.user, pk))
+    services.draft_discard(draft=draft_for(request, pk))
     messages.success(request, _("The draft is discarded. Nothing was changed in Azure."))
     return redirect("configurations:drafts")
 
@@ -61,21 +62,23 @@ def draft_discard(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Begin a change of this configuration."""
-    configuration = configuration_for(request.user, pk, Act.PROPOSE)
+    configuration = configuration_for(request, pk, Act.PROPOSE)
     try:
-        draft = services.draft_edit(author=request.user, configuration=configuration)
+        draft = services.draft_edit(author=user_of(request), configuration=configuration)
     except ChangeRefused as refusal:
         messages.error(request, str(refusal))
         return redirect("configurations:detail", pk)
     return redirect(pages.step_url(draft, "source"))
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def revise(request: HttpRequest, pk: int) -> HttpResponse:
-    """Reopen a change of one's own as a draft."""
-    change = change_for(request.user, pk)
+    """Reopen a change of one's own as a draft: asked first, because a GET writes nothing."""
+    change = change_for(request, pk)
+    if request.method == "GET":
+        return render(request, "configurations/wizard/revise.html", {"change": change})
     try:
-        draft = services.draft_revise(author=request.user, change=change)
+        draft = services.draft_revise(author=user_of(request), change=change)
     except ChangeRefused as refusal:
         messages.error(request, str(refusal))
         return redirect("changes:detail", pk)
@@ -85,7 +88,7 @@ def revise(request: HttpRequest, pk: int) -> HttpResponse:
 # --- Basics and Source ----------------------------------------------------------------------
 @require_http_methods(["GET", "POST"])
 def draft_basics(request: HttpRequest, pk: int) -> HttpResponse:
-    draft = draft_for(request.user, pk)
+    draft = draft_for(request, pk)
     if draft.purpose == Draft.Purpose.EDIT:
         return _fixed_step(request, draft, "basics")
     return _form_step(request, draft, "basics", BasicsForm, taken=_taken_names(draft))
@@ -93,7 +96,7 @@ def draft_basics(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def draft_source(request: HttpRequest, pk: int) -> HttpResponse:
-    draft = draft_for(request.user, pk)
+    draft = draft_for(request, pk)
     if draft.data["source"]["source_kind"] != "GitRepository":
         return _fixed_step(request, draft, "source")
     return _form_step(request, draft, "source", SourceForm)
@@ -107,7 +110,7 @@ def _form_step(
         values = {**form_class(request.POST, **options).values(), **_fixes(request)}
         services.draft_save(draft=draft, step=step, change=lambda saved: {**saved, **values})
         sound = form_class(draft.data[step], **options).is_valid()
-        if not request.htmx or request.POST.get("go"):
+        if not is_htmx(request) or request.POST.get("go"):
             return _go(request, draft, step, sound)
     is_saved = step in draft.data["saved"]
     data = draft.data[step]
@@ -139,7 +142,7 @@ def _go(request: HttpRequest, draft: Draft, step: str, sound: bool) -> HttpRespo
 def _fixes(request: HttpRequest) -> dict[str, str]:
     """A suggested value that was taken: the button fix_<field>."""
     return {
-        name.removeprefix("fix_"): value
+        name.removeprefix("fix_"): str(value)
         for name, value in request.POST.items()
         if name.startswith("fix_")
     }
@@ -148,7 +151,7 @@ def _fixes(request: HttpRequest) -> dict[str, str]:
 # --- Kustomizations -------------------------------------------------------------------------
 @require_http_methods(["GET", "POST"])
 def draft_kustomizations(request: HttpRequest, pk: int) -> HttpResponse:
-    draft = draft_for(request.user, pk)
+    draft = draft_for(request, pk)
     name = services.draft_name(draft)
     if request.method == "POST":
         services.draft_save(
@@ -157,7 +160,7 @@ def draft_kustomizations(request: HttpRequest, pk: int) -> HttpResponse:
             change=lambda saved: _posted_rows(request, saved, name),
         )
         data = draft.data["kustomizations"]
-        if request.POST.get("go") or not request.htmx:
+        if request.POST.get("go") or not is_htmx(request):
             sound = data["open"] is None and not _row_violations(draft)
             return _go(request, draft, "kustomizations", sound)
     data = draft.data["kustomizations"]
@@ -195,7 +198,7 @@ def _row_violations(draft: Draft) -> list[Any]:
 # --- Review ---------------------------------------------------------------------------------
 @require_http_methods(["GET", "POST"])
 def draft_review(request: HttpRequest, pk: int) -> HttpResponse:
-    draft = draft_for(request.user, pk)
+    draft = draft_for(request, pk)
     form = ReasonForm(request.POST or None, initial=draft.data["review"])
     if request.method == "POST":
         values = {"reason": request.POST.get("reason", "")}
@@ -232,7 +235,7 @@ def _review_page(draft: Draft, form: ReasonForm) -> dict[str, Any]:
 
 # --- Parts ----------------------------------------------------------------------------------
 def _own_drafts(request: HttpRequest) -> Any:
-    drafts = Draft.objects.filter(author=request.user, submitted_change_id=None)
+    drafts = Draft.objects.filter(author=user_of(request), submitted_change_id=None)
     return drafts.select_related("cluster", "configuration")
 
 
@@ -243,12 +246,16 @@ def _taken_names(draft: Draft) -> set[str]:
 
 def _lacks_extension(draft: Draft) -> bool:
     cluster = draft.cluster
-    return cluster is not None and not Cluster.objects.filter(
-        pk=cluster.pk, extension__isnull=False
-    ).exists()
+    return (
+        cluster is not None
+        and not Cluster.objects.filter(pk=cluster.pk, extension__isnull=False).exists()
+    )
+
+
+def is_htmx(request: HttpRequest) -> bool:
+    """Whether htmx asks: then the page itself is the answer, of which it takes parts."""
+    return request.headers.get("HX-Request") == "true"
 
 
 def _number(value: str | None) -> int:
     return int(value) if value and value.isdecimal() and len(value) < 19 else 0
-
-

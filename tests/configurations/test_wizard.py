@@ -241,7 +241,9 @@ def test_choosing_another_kind_of_reference_shows_its_field(wizard: Wizard) -> N
     draft = wizard.begin()
     values = {**SOURCE, "reference_type": "tag"}
     response = wizard.client.post(
-        wizard.url(draft, "source"), values, headers={"HX-Request": "true", "HX-Target": "reference"}
+        wizard.url(draft, "source"),
+        values,
+        headers={"HX-Request": "true", "HX-Target": "reference"},
     )
     text = response.content.decode()
     assert ">Tag</label>" in text
