@@ -33,6 +33,7 @@ class Part:
 
     name: str
     command: list[str]
+    output: Path | None = None  # a file for what it prints; None: this terminal
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     pause: float = 0.2
@@ -40,7 +41,16 @@ class Part:
 
     def start(self) -> None:
         """Start in a session of its own, so that a signal reaches what it started, too."""
-        self.process = subprocess.Popen(self.command, start_new_session=True)  # noqa: S603
+        output = (
+            os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            if self.output
+            else None
+        )
+        self.process = subprocess.Popen(  # noqa: S603
+            self.command, stdout=output, start_new_session=True
+        )
+        if output is not None:
+            os.close(output)
         self.started = time.monotonic()
 
     def keep_running(self) -> None:
@@ -69,9 +79,9 @@ class House:
 
     parts: list[Part] = field(default_factory=list)
 
-    def add(self, name: str, *command: str) -> Part:
+    def add(self, name: str, *command: str, output: Path | None = None) -> Part:
         """Start one more part."""
-        part = Part(name, list(command))
+        part = Part(name, list(command), output)
         part.start()
         self.parts.append(part)
         return part
@@ -131,7 +141,9 @@ def open_house(house: House, data: Path, port: int) -> None:
     if simulated:
         azure = start_simulator(house, data)
     prepare(azure, demo=simulated)
-    celery = [python, "-m", "celery", "-A", "portal", "--quiet"]
+    # It warns of root each time; a container often has no other user.
+    quiet = "ignore:You're running the worker with superuser"
+    celery = [python, "-W", quiet, "-m", "celery", "-A", "portal", "--quiet"]
     house.add(
         "worker",
         *celery,
@@ -278,6 +290,7 @@ def start_simulator(house: House, data: Path) -> dict[str, str]:
         "--seed",
         seed,
         *options,
+        output=folder / "simulator.log",
     )
     wait_for(file.exists, "The simulator")
     wait_for(lambda: not free(port), "The simulator")

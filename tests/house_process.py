@@ -1,4 +1,4 @@
-"""The whole house as a user starts it, for tests and measurements: `with House(folder) as house`."""
+"""The whole house as a user starts it: `with House(folder) as house`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class House:
 
     def __init__(self, data: Path, *, options: str = "", env: dict[str, str] | None = None) -> None:
         self.data = data
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self.log = data.parent / f"{data.name}.log"
         self._options = options
@@ -54,7 +54,7 @@ class House:
             | {
                 "PORT": str(self.port),
                 "FLUXGATE_DATA": str(self.data),
-                "SIMULATOR_PORT": str(_free_port()),
+                "SIMULATOR_PORT": str(free_port()),
                 "SIMULATOR_OPTIONS": self._options,
                 "PYTHONUNBUFFERED": "1",
             }
@@ -89,9 +89,7 @@ class House:
         ).stdout
         marks = {"redis": "redis-server", "worker": " worker ", "web": "uvicorn", "beat": " beat "}
         return [
-            int(line.split()[0])
-            for line in listed.splitlines()
-            if marks.get(part, part) in line
+            int(line.split()[0]) for line in listed.splitlines() if marks.get(part, part) in line
         ]
 
     @property
@@ -115,7 +113,7 @@ class House:
             yield client
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -9,12 +9,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from simulator.sample import materialise
-from tests.house_process import House
+from tests.house_process import Account, House
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Workers, Git and kubectl share this machine with the browser: be patient, a failure is rare.
+expect.set_options(timeout=30_000)
 REPOSITORY = "https://github.com/Azure/gitops-flux2-kustomize-helm-mt"
 
 
@@ -45,17 +56,8 @@ def house(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterato
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser process; each person gets a context, so cookies are apart."""
-    arguments = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
 
@@ -63,7 +65,7 @@ def chromium() -> Iterator[Browser]:
 SignIn = Callable[..., Page]
 
 
-@pytest.fixture()
+@pytest.fixture
 def sign_in(house: House, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[SignIn]:
     """`sign_in("author", javascript=False)` gives a page of that person, signed in."""
     contexts: list[BrowserContext] = []
@@ -79,12 +81,7 @@ def sign_in(house: House, chromium: Browser, request: pytest.FixtureRequest) -> 
         contexts.append(context)
         context.set_default_timeout(20_000)
         page = context.new_page()
-        account = house.accounts[name]
-        page.goto("/sign-in/")
-        page.get_by_label("Name").fill(account.name)
-        page.get_by_label("Password", exact=True).fill(account.password)
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url(lambda url: "sign-in" not in url)
+        enter_house(page, house.accounts[name])
         return page
 
     yield enter
@@ -106,6 +103,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     if report.failed:
         item.failed = True  # type: ignore[attr-defined]
     return report
+
+
+def enter_house(page: Page, account: Account) -> None:
+    """Sign in with name and password."""
+    page.goto("/sign-in/")
+    page.get_by_label("Name").fill(account.name)
+    page.get_by_label("Password", exact=True).fill(account.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "sign-in" not in url)
 
 
 def git(repository: Path, *arguments: str) -> str:
