@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,6 +84,15 @@ def test_whole_page_or_the_part_that_asks_for_itself() -> None:
     part = visit.get(ann, part="rows").content.decode()
     assert "<h1>" not in part
     assert part.strip().startswith('<ul id="rows">')
+
+
+def test_a_part_may_be_of_the_template_that_the_page_extends(tmp_path: Path) -> None:
+    body = "{% load partials %}{% partialdef head inline %}<p id='head'>of the base</p>"
+    (tmp_path / "base_page.html").write_text(body + "{% endpartialdef %}")
+    visit = Visit(parts={"head": "base_page.html", "rows": "page.html"})
+    ann = person("ann")
+    assert b"of the base" in visit.get(ann, part="head").content
+    assert b'<ul id="rows">' in visit.get(ann, part="rows").content
 
 
 def test_an_unknown_target_or_a_boosted_link_gets_the_whole_page() -> None:
