@@ -182,7 +182,7 @@ class ConnectionForm(forms.ModelForm):
         values: dict[str, Any] = super().clean() or self.cleaned_data
         if values.get("cloud") == Connection.Cloud.CUSTOM:
             self._need(["arm_endpoint", "authority"], _("Custom endpoints need this."))
-        else:
+        elif values.get("cloud"):
             for name in ("arm_endpoint", "authority"):
                 if values.get(name):
                     self.add_error(name, _("Only for custom endpoints. Clear it."))

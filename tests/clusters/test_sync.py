@@ -272,9 +272,7 @@ def test_throttled_by_azure_waits_as_long_as_azure_says(
 def test_graph_refused_falls_back_to_lists(
     connection: Connection, simulator: InProcessSimulator
 ) -> None:
-    simulator.control.add_fault(
-        kind="status", path=".*ResourceGraph.*", status=403, code="Denied"
-    )
+    simulator.control.add_fault(kind="status", path=".*ResourceGraph.*", status=403, code="Denied")
     sweep(connection)
     assert set(Cluster.objects.values_list("observed_via", flat=True)) == {"list"}
 
