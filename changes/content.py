@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -17,23 +17,56 @@ from changes.kinds import Step, Target
 
 Content = dict[str, Any]
 FORMAT = 1
+_CONSTANTS = {None: "null", True: "true", False: "false"}
+_quoted = json.encoder.encode_basestring  # as json.dumps does it, without ASCII escapes
 
 
 def canonical(value: Any) -> str:
     """`value` as canonical JSON text; TypeError for what JSON cannot hold."""
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise TypeError(f"A key of JSON is text, not {key!r}.")
-        keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
-        return "{" + ",".join(f"{canonical(key)}:{canonical(value[key])}" for key in keys) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(canonical(item) for item in value) + "]"
-    if isinstance(value, float):
-        return _number(value)
-    if value is None or isinstance(value, bool | int | str):
-        return json.dumps(value, ensure_ascii=False)
-    raise TypeError(f"JSON cannot hold {type(value).__name__}.")
+    parts: list[str] = []
+    _write(value, parts.append)
+    return "".join(parts)
+
+
+def _write(value: Any, put: Callable[[str], None]) -> None:
+    """Hot: the content of a large change is a megabyte, and every operation checks it."""
+    kind = type(value)
+    if kind is str:
+        put(_quoted(value))
+    elif kind is dict:
+        comma = "{"
+        for key in _sorted(value):
+            put(f"{comma}{_quoted(key)}:")
+            _write(value[key], put)
+            comma = ","
+        put("}" if value else "{}")
+    elif kind is list or kind is tuple:
+        comma = "["
+        for item in value:
+            put(comma)
+            _write(item, put)
+            comma = ","
+        put("]" if value else "[]")
+    elif value is None or kind is bool:
+        put(_CONSTANTS[value])
+    elif kind is int:
+        put(str(value))
+    elif kind is float:
+        put(_number(value))
+    elif isinstance(value, str):  # an enumeration's member, a translated text's result
+        put(_quoted(str.__str__(value)))
+    else:
+        raise TypeError(f"JSON cannot hold {kind.__name__}.")
+
+
+def _sorted(value: dict[str, Any]) -> list[str]:
+    """Keys by UTF-16 code units; for all but the rarest keys that is Python's own order."""
+    for key in value:
+        if not isinstance(key, str):
+            raise TypeError(f"A key of JSON is text, not {key!r}.")
+    if all(key.isascii() for key in value):
+        return sorted(value)
+    return sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
 
 
 def _number(value: float) -> str:
