@@ -20,6 +20,7 @@ from django.urls import NoReverseMatch, reverse
 from access.models import Environment, User
 from access.rights import Act, rights_of
 from changes.models import Change
+from clusters.listing import OUT_OF_REACH
 from clusters.models import Cluster, Connection
 from configurations import search
 from configurations.models import Compliance, Configuration
@@ -207,14 +208,19 @@ class Overview:
         return sum(row["found"] for row in self._clusters)
 
     @cached_property
-    def connectivity(self) -> list[tuple[str, int]]:
-        """How many Arc clusters say what of their agent, worst first; AKS says nothing."""
+    def connectivity(self) -> list[tuple[str, int, str]]:
+        """What Arc says of its agents: value, number of clusters, filter of the list behind it.
+
+        An expired certificate is out of reach as an offline agent is, in the list too.
+        """
         found: Counter[str] = Counter()
         for row in self._clusters:
             if row["connectivity"]:
-                found[row["connectivity"]] += row["found"]
-        order = {"Offline": 0, "Expired": 1, "Connecting": 2}
-        return sorted(found.items(), key=lambda item: (order.get(item[0], 3), item[0]))
+                gone = row["connectivity"] in OUT_OF_REACH
+                found["Offline" if gone else row["connectivity"]] += row["found"]
+        filters = {"Offline": "?state=offline", "Connected": "?state=connected"}
+        rows = [(value, count, filters.get(value, "")) for value, count in found.items()]
+        return sorted(rows, key=lambda row: (row[0] != "Offline", row[0] == "Connected", row[0]))
 
     @cached_property
     def environments(self) -> list[EnvironmentRow]:

@@ -209,6 +209,20 @@ def test_a_connection_that_fails_is_named_and_links_admins_to_it(
     assert "nothing was changed" in html
 
 
+def test_agents_out_of_reach_come_first_and_lead_to_their_list(
+    admin: User, environment: Environment, client_of: ClientOf
+) -> None:
+    for value in ("Connected", "Offline", "Expired", "Connecting", ""):
+        fleet.cluster(environment, connectivity=value)
+    assert Overview(admin).connectivity == [
+        ("Offline", 2, "?state=offline"),
+        ("Connecting", 1, ""),
+        ("Connected", 1, "?state=connected"),
+    ]
+    html = client_of(admin).get("/clusters/?state=offline").content.decode()
+    assert html.count('<tr role="row" id="') == 2
+
+
 def test_a_bar_fills_its_width() -> None:
     from portal.overview import Counts
 
