@@ -164,7 +164,6 @@ def _post_build(block: hcl.Block, post_build: Mapping[str, Any]) -> None:
         )
 
 
-
 def _fields(block: hcl.Block, part: Mapping[str, Any], names: Mapping[str, str]) -> None:
     for wire, argument in names.items():
         if wire in part:

@@ -146,7 +146,8 @@ def _special(kind: str, source: Mapping[str, Any]) -> Iterator[str]:
         if identities:
             yield f"--match-oidc-identity {' '.join(identities)}"
         pairs = [
-            _word(f"{key}={item}") for key, item in (verify.get("verificationConfig") or {}).items()
+            shlex.quote(f"{key}={item}")
+            for key, item in (verify.get("verificationConfig") or {}).items()
         ]
         if pairs:
             yield f"--verification-config {' '.join(pairs)}"
@@ -170,7 +171,7 @@ def _kustomization(name: str, entry: Mapping[str, Any]) -> str:
     parts += [f"{flag}=true" for flag in ("prune", "force") if entry.get(flag) is True]
     if entry.get("wait") is False:
         parts.append("disable_health_check=true")
-    return " ".join(_word(part) for part in parts)
+    return " ".join(shlex.quote(part) for part in parts)
 
 
 def duration(seconds: int) -> str:
@@ -190,11 +191,6 @@ def _option(option: str, value: Any) -> str:
     return f"{option} {shlex.quote(text)}"
 
 
-def _word(text: str) -> str:
-    """A key=value argument, quoted from where it needs it."""
-    return shlex.quote(text)
-
-
 def _at(part: Mapping[str, Any], field: str) -> Any:
     found: Any = part
     for key in field.split("."):
@@ -211,7 +207,9 @@ def _notes(bare: Bare, place: Place) -> Iterator[str]:
         lost.add("gitRepository.provider")
     if lost:
         yield _("az has no option for %(fields)s.") % {"fields": ", ".join(sorted(lost))}
-    if any("," in it for entry in bare.kustomizations.values() for it in entry.get("dependsOn", [])):
+    if any(
+        "," in it for entry in bare.kustomizations.values() for it in entry.get("dependsOn", [])
+    ):
         yield _("az takes a comma in “depends on” for the end of a name.")
     if any(it.startswith("@") for it in _texts([place.configuration_name, bare.properties])):
         yield _("az reads a file where a value begins with @.")
@@ -222,5 +220,7 @@ def _notes(bare: Bare, place: Place) -> Iterator[str]:
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    for it in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+    for it in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
         yield from _texts(it)

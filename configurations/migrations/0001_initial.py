@@ -6,124 +6,215 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('clusters', '0001_initial'),
+        ("clusters", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Configuration',
+            name="Configuration",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('arm_id', models.CharField(max_length=800, unique=True)),
-                ('arm_id_display', models.CharField(max_length=800)),
-                ('name', models.CharField(max_length=63)),
-                ('desired', models.JSONField(blank=True, null=True)),
-                ('desired_change_id', models.BigIntegerField(blank=True, null=True)),
-                ('adopted', models.BooleanField(default=True)),
-                ('observed', models.JSONField(default=dict)),
-                ('observed_digest', models.CharField(blank=True, max_length=64)),
-                ('observed_at', models.DateTimeField(blank=True, null=True)),
-                ('observed_via', models.CharField(blank=True, max_length=20)),
-                ('read_at', models.DateTimeField(blank=True, null=True)),
-                ('system_data', models.JSONField(default=dict)),
-                ('namespace', models.CharField(blank=True, max_length=253)),
-                ('scope', models.CharField(blank=True, max_length=20)),
-                ('source_kind', models.CharField(blank=True, max_length=30)),
-                ('source_url', models.CharField(blank=True, max_length=600)),
-                ('reference', models.CharField(blank=True, max_length=200)),
-                ('synced_commit', models.CharField(blank=True, max_length=300)),
-                ('compliance', models.CharField(choices=[('Compliant', 'Compliant'), ('Non-Compliant', 'Non-Compliant'), ('Pending', 'Pending'), ('Suspended', 'Suspended'), ('Unknown', 'Unknown')], default='Unknown', max_length=20)),
-                ('severity', models.PositiveSmallIntegerField(default=0)),
-                ('provisioning_state', models.CharField(blank=True, max_length=40)),
-                ('error_message', models.TextField(blank=True)),
-                ('cause', models.CharField(blank=True, max_length=300)),
-                ('suspended', models.BooleanField(default=False)),
-                ('drifted', models.BooleanField(default=False)),
-                ('drift_fields', models.JSONField(default=list)),
-                ('kustomization_count', models.PositiveSmallIntegerField(default=0)),
-                ('object_count', models.PositiveIntegerField(default=0)),
-                ('source_updated_at', models.DateTimeField(blank=True, null=True)),
-                ('status_updated_at', models.DateTimeField(blank=True, null=True)),
-                ('compliance_since', models.DateTimeField(blank=True, null=True)),
-                ('watch_until', models.DateTimeField(blank=True, null=True)),
-                ('next_read_at', models.DateTimeField(blank=True, db_index=True, null=True)),
-                ('sweep_id', models.BigIntegerField(default=0)),
-                ('gone_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('cluster', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='configurations', to='clusters.cluster')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("arm_id", models.CharField(max_length=800, unique=True)),
+                ("arm_id_display", models.CharField(max_length=800)),
+                ("name", models.CharField(max_length=63)),
+                ("desired", models.JSONField(blank=True, null=True)),
+                ("desired_change_id", models.BigIntegerField(blank=True, null=True)),
+                ("adopted", models.BooleanField(default=True)),
+                ("observed", models.JSONField(default=dict)),
+                ("observed_digest", models.CharField(blank=True, max_length=64)),
+                ("observed_at", models.DateTimeField(blank=True, null=True)),
+                ("observed_via", models.CharField(blank=True, max_length=20)),
+                ("read_at", models.DateTimeField(blank=True, null=True)),
+                ("system_data", models.JSONField(default=dict)),
+                ("namespace", models.CharField(blank=True, max_length=253)),
+                ("scope", models.CharField(blank=True, max_length=20)),
+                ("source_kind", models.CharField(blank=True, max_length=30)),
+                ("source_url", models.CharField(blank=True, max_length=600)),
+                ("reference", models.CharField(blank=True, max_length=200)),
+                ("synced_commit", models.CharField(blank=True, max_length=300)),
+                (
+                    "compliance",
+                    models.CharField(
+                        choices=[
+                            ("Compliant", "Compliant"),
+                            ("Non-Compliant", "Non-Compliant"),
+                            ("Pending", "Pending"),
+                            ("Suspended", "Suspended"),
+                            ("Unknown", "Unknown"),
+                        ],
+                        default="Unknown",
+                        max_length=20,
+                    ),
+                ),
+                ("severity", models.PositiveSmallIntegerField(default=0)),
+                ("provisioning_state", models.CharField(blank=True, max_length=40)),
+                ("error_message", models.TextField(blank=True)),
+                ("cause", models.CharField(blank=True, max_length=300)),
+                ("suspended", models.BooleanField(default=False)),
+                ("drifted", models.BooleanField(default=False)),
+                ("drift_fields", models.JSONField(default=list)),
+                ("kustomization_count", models.PositiveSmallIntegerField(default=0)),
+                ("object_count", models.PositiveIntegerField(default=0)),
+                ("source_updated_at", models.DateTimeField(blank=True, null=True)),
+                ("status_updated_at", models.DateTimeField(blank=True, null=True)),
+                ("compliance_since", models.DateTimeField(blank=True, null=True)),
+                ("watch_until", models.DateTimeField(blank=True, null=True)),
+                ("next_read_at", models.DateTimeField(blank=True, db_index=True, null=True)),
+                ("sweep_id", models.BigIntegerField(default=0)),
+                ("gone_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "cluster",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="configurations",
+                        to="clusters.cluster",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-severity', 'name', 'id'],
+                "ordering": ["-severity", "name", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Draft',
+            name="Draft",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('purpose', models.CharField(choices=[('create', 'New configuration'), ('edit', 'Change of a configuration')], max_length=10)),
-                ('revises_change_id', models.BigIntegerField(blank=True, null=True)),
-                ('data', models.JSONField(default=dict)),
-                ('base', models.JSONField(blank=True, null=True)),
-                ('base_digest', models.CharField(blank=True, max_length=64)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('submitted_change_id', models.BigIntegerField(blank=True, null=True)),
-                ('author', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='drafts', to=settings.AUTH_USER_MODEL)),
-                ('cluster', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to='clusters.cluster')),
-                ('configuration', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to='configurations.configuration')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[
+                            ("create", "New configuration"),
+                            ("edit", "Change of a configuration"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("revises_change_id", models.BigIntegerField(blank=True, null=True)),
+                ("data", models.JSONField(default=dict)),
+                ("base", models.JSONField(blank=True, null=True)),
+                ("base_digest", models.CharField(blank=True, max_length=64)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("submitted_change_id", models.BigIntegerField(blank=True, null=True)),
+                (
+                    "author",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="drafts",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "cluster",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to="clusters.cluster",
+                    ),
+                ),
+                (
+                    "configuration",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to="configurations.configuration",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-updated_at'],
+                "ordering": ["-updated_at"],
             },
         ),
         migrations.CreateModel(
-            name='ObjectStatus',
+            name="ObjectStatus",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField()),
-                ('kind', models.CharField(max_length=60)),
-                ('namespace', models.CharField(blank=True, max_length=253)),
-                ('name', models.CharField(max_length=253)),
-                ('compliance', models.CharField(choices=[('Compliant', 'Compliant'), ('Non-Compliant', 'Non-Compliant'), ('Pending', 'Pending'), ('Suspended', 'Suspended'), ('Unknown', 'Unknown')], max_length=20)),
-                ('applied_by', models.CharField(blank=True, max_length=600)),
-                ('reason', models.CharField(blank=True, max_length=100)),
-                ('message', models.TextField(blank=True)),
-                ('conditions', models.JSONField(default=list)),
-                ('helm', models.JSONField(blank=True, null=True)),
-                ('changed_at', models.DateTimeField(blank=True, null=True)),
-                ('configuration', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='statuses', to='configurations.configuration')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("position", models.PositiveIntegerField()),
+                ("kind", models.CharField(max_length=60)),
+                ("namespace", models.CharField(blank=True, max_length=253)),
+                ("name", models.CharField(max_length=253)),
+                (
+                    "compliance",
+                    models.CharField(
+                        choices=[
+                            ("Compliant", "Compliant"),
+                            ("Non-Compliant", "Non-Compliant"),
+                            ("Pending", "Pending"),
+                            ("Suspended", "Suspended"),
+                            ("Unknown", "Unknown"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("applied_by", models.CharField(blank=True, max_length=600)),
+                ("reason", models.CharField(blank=True, max_length=100)),
+                ("message", models.TextField(blank=True)),
+                ("conditions", models.JSONField(default=list)),
+                ("helm", models.JSONField(blank=True, null=True)),
+                ("changed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "configuration",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="statuses",
+                        to="configurations.configuration",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position', 'id'],
+                "ordering": ["position", "id"],
             },
         ),
         migrations.AddIndex(
-            model_name='configuration',
-            index=models.Index(fields=['-severity', 'name', 'id'], name='configurati_severit_a6d14b_idx'),
+            model_name="configuration",
+            index=models.Index(
+                fields=["-severity", "name", "id"], name="configurati_severit_a6d14b_idx"
+            ),
         ),
         migrations.AddIndex(
-            model_name='configuration',
-            index=models.Index(fields=['name', 'id'], name='configurati_name_3edd5f_idx'),
+            model_name="configuration",
+            index=models.Index(fields=["name", "id"], name="configurati_name_3edd5f_idx"),
         ),
         migrations.AddIndex(
-            model_name='configuration',
-            index=models.Index(fields=['cluster', 'name'], name='configurati_cluster_df4746_idx'),
+            model_name="configuration",
+            index=models.Index(fields=["cluster", "name"], name="configurati_cluster_df4746_idx"),
         ),
         migrations.AddIndex(
-            model_name='configuration',
-            index=models.Index(fields=['compliance', 'name', 'id'], name='configurati_complia_53bd11_idx'),
+            model_name="configuration",
+            index=models.Index(
+                fields=["compliance", "name", "id"], name="configurati_complia_53bd11_idx"
+            ),
         ),
         migrations.AddIndex(
-            model_name='configuration',
-            index=models.Index(fields=['synced_commit'], name='configurati_synced__205a88_idx'),
+            model_name="configuration",
+            index=models.Index(fields=["synced_commit"], name="configurati_synced__205a88_idx"),
         ),
         migrations.AddConstraint(
-            model_name='objectstatus',
-            constraint=models.UniqueConstraint(fields=('configuration', 'kind', 'namespace', 'name'), name='object_status_once'),
+            model_name="objectstatus",
+            constraint=models.UniqueConstraint(
+                fields=("configuration", "kind", "namespace", "name"), name="object_status_once"
+            ),
         ),
     ]

@@ -79,7 +79,8 @@ def normalised(properties: Mapping[str, Any]) -> dict[str, Any]:
             # Another kind's empty object, left behind by a migration, says nothing.
             part[body] = {**defaults, **part[body]}
     for kind, body in SOURCE_BODIES.items():
-        if kind == part["sourceKind"] and body not in part and body in properties:
+        given = isinstance(properties.get(body), Mapping)
+        if kind == part["sourceKind"] and body not in part and given:
             part[body] = dict(_SOURCE_DEFAULTS[body])
     part["kustomizations"] = {
         name: _kustomization(value)
