@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
 
+from clusters import gateways
 from clusters.gateways import use_transport
 from clusters.models import Connection
 from clusters.sync import claim_due, shard_read, sweep_begin
@@ -28,6 +29,8 @@ def connection(db: None, simulator: InProcessSimulator) -> Iterator[Connection]:
         return RequestsTransport(session=simulator.session(), session_owner=False)
 
     use_transport(settings["arm_endpoint"], transport)
+    gateways._throttle.cache_clear()  # another test may have been told to wait
+    gateways._kept.gateways.clear()
     yield ConnectionFactory(
         arm_endpoint=settings["arm_endpoint"],
         authority=settings["authority"],
