@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import groupby
+from typing import Any, cast
 
 from configurations.faces.arm_template import describe
 from configurations.faces.secrets import Secret
@@ -13,6 +14,9 @@ from configurations.faces.secrets import Secret
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = frozenset({"true", "false", "null", "for", "in", "if", "else"})
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+_Pairs = Iterable[tuple[str, Any]]
 
 
 @dataclass
@@ -34,36 +38,28 @@ class Block:
         pad = "  " * depth
         head = " ".join([self.name, *(text(it) for it in self.labels)])
         result = [f"{pad}{head} {{"]
-        for position, item in enumerate(self.items):
-            if isinstance(item, Block):
-                if position:
-                    result.append("")
-                result += item.lines(depth + 1)
+        for is_block, run in groupby(self.items, key=lambda item: isinstance(item, Block)):
+            if is_block:
+                for item in run:
+                    apart = [""] if len(result) > 1 else []
+                    result += [*apart, *cast(Block, item).lines(depth + 1)]
             else:
-                name, plain = item
-                width = _width(self.items, position)
-                result.append(f"{pad}  {name.ljust(width)} = {value(plain, depth + 1)}")
+                pairs = [(name, value(it, depth + 1)) for name, it in cast(_Pairs, run)]
+                result += [f"{pad}  {line}" for line in aligned(pairs)]
         return [*result, f"{pad}}}"]
 
     def __str__(self) -> str:
         return "\n".join(self.lines()) + "\n"
 
 
-def _width(items: Sequence[tuple[str, Any] | Block], position: int) -> int:
-    """How wide the names are in the run of one-line attributes around `position`."""
-
-    def is_plain(place: int) -> bool:
-        item = items[place]
-        return isinstance(item, tuple) and not (isinstance(item[1], dict) and item[1])
-
-    if not is_plain(position):
-        return 0
-    first, last = position, position
-    while first > 0 and is_plain(first - 1):
-        first -= 1
-    while last + 1 < len(items) and is_plain(last + 1):
-        last += 1
-    return max(len(it[0]) for it in items[first : last + 1] if isinstance(it, tuple))
+def aligned(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """`name = value` lines, as terraform fmt puts them: neighbours of one line in columns."""
+    result: list[str] = []
+    for is_long, run in groupby(pairs, key=lambda pair: "\n" in pair[1]):
+        together = list(run)
+        width = 0 if is_long else max(len(name) for name, _code in together)
+        result += [f"{name.ljust(width)} = {code}" for name, code in together]
+    return result
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,8 @@ def value(item: Any, depth: int = 0) -> str:
     if isinstance(item, Secret):
         return f"var.{item.variable}"
     if isinstance(item, dict):
-        lines = [f"{inner}{_key(key)} = {value(it, depth + 1)}\n" for key, it in item.items()]
+        pairs = [(_key(key), value(it, depth + 1)) for key, it in item.items()]
+        lines = [f"{inner}{line}\n" for line in aligned(pairs)]
         return "{\n" + "".join(lines) + "  " * depth + "}" if lines else "{}"
     if isinstance(item, list):
         if not any(isinstance(it, (dict, list)) for it in item):
