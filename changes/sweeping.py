@@ -39,17 +39,19 @@ def beat(name: str) -> None:
 def sweep_once(
     *, name: str = "sweep", stopping: Callable[[], bool] = lambda: False
 ) -> dict[int, float]:
-    """One round: expire, ring what a crash left, do others' due work, advance what is due.
+    """One round: expire, ring what a crash left, advance what is due, then do others' due work.
 
     Returns when the caller should itself look again at operations for which no bell could be
     rung: {operation id: time.monotonic()}.
     """
-    for work in (change_expire_due, sweep_outbox, *_registered):
-        if stopping():
-            return {}
+    for work in (change_expire_due, sweep_outbox):
         _guarded(work)
     again = advance_due(stopping=stopping)
     beat(name)
+    for work in _registered:
+        if stopping():
+            break
+        _guarded(work)
     return again
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import Counter
 
 import pytest
@@ -93,6 +94,7 @@ def test_redis_killed_and_back_while_workers_and_sweep_run(house: House) -> None
     house.worker()
     house.worker()
     house.sweep()
+    house.sweep()
     house.approve(5)
     redis.kill()
     redis.wait()
@@ -100,6 +102,26 @@ def test_redis_killed_and_back_while_workers_and_sweep_run(house: House) -> None
     house.redis()
     assert len(house.writes()) == 5
     house.verify()
+
+
+@pytest.mark.postgresql
+def test_the_database_cuts_every_connection(house_on_postgresql: House) -> None:
+    """As a restart of PostgreSQL does, again and again while work is under way."""
+    house = house_on_postgresql
+    house.redis()
+    house.worker()
+    house.sweep()
+    house.approve(5)
+    for _ in range(5):
+        house.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        time.sleep(0.3)  # let them connect again, to be cut off again
+    house.time_passes()
+    house.wait_until_applied()
+    assert Counter(resource for resource, _ in house.writes()) == {f"/r/{n}": 1 for n in range(5)}
+    assert "events hold" in house.python("manage.py", "verify_audit")
 
 
 def test_the_web_dies_between_commit_and_bell(house: House) -> None:
