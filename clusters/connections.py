@@ -114,7 +114,7 @@ def ensure_connection_from_settings() -> Connection | None:
         return None
     values = {name: azure[name] for name in FACTS if name in azure}
     values["subscription_ids"] = [it.strip().lower() for it in azure["subscriptions"] if it.strip()]
-    secret = azure["client_secret"]
+    secret = str(azure["client_secret"])
     known = Connection.objects.filter(from_environment=True).first()
     known = known or Connection.objects.filter(name=azure["name"]).first()
     if known is None:

@@ -118,9 +118,9 @@ def _assign_all() -> list[tuple[Cluster, str, str]]:
     for cluster in rows.only("pk", "name", "tags", "environment_id").iterator(2000):
         environment_id = rules.environment_id(cluster.tags)
         if environment_id != cluster.environment_id:
-            was = names.get(cluster.environment_id, "")
+            was = names.get(cluster.environment_id or 0, "")
             cluster.environment_id = environment_id
-            moved.append((cluster, was, names.get(environment_id, "")))
+            moved.append((cluster, was, names.get(environment_id or 0, "")))
     Cluster.objects.bulk_update([it[0] for it in moved], ["environment"], batch_size=500)
     return moved
 

@@ -161,7 +161,7 @@ class FluxExtensionKind:
 
     def accepted(self, operation: Operation, step: Step, sent: Sent) -> None:
         """Azure took it: the cluster's page shows the install from now on."""
-        cluster = Cluster.objects.filter(pk=operation.target.cluster_id).first()
+        cluster = Cluster.objects.filter(pk=operation.target.cluster_id or 0).first()
         if cluster is None:
             return
         resource = {"id": step.resource_id, **(sent.resource or step.body or {})}
@@ -179,10 +179,10 @@ class FluxExtensionKind:
         """It ended: say how until the next read, and have that read come at once."""
         extension = (
             Extension.objects.select_related("cluster")
-            .filter(cluster_id=operation.target.cluster_id)
+            .filter(cluster_id=operation.target.cluster_id or 0)
             .first()
         )
-        cluster = Cluster.objects.filter(pk=operation.target.cluster_id).first()
+        cluster = Cluster.objects.filter(pk=operation.target.cluster_id or 0).first()
         if cluster is None:
             return
         if extension is not None and operation.accepted_at is not None:

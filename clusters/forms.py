@@ -71,7 +71,7 @@ class RuleForm(forms.Form):
     )
 
 
-class ConnectionForm(forms.ModelForm):
+class ConnectionForm(forms.ModelForm[Connection]):
     """Everything of a connection. The secret goes in and never comes out."""
 
     subscriptions = forms.CharField(

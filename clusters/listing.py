@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -92,7 +92,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Page:
-    rows: list[Cluster]
+    rows: Sequence[Cluster]
     next: str
     previous: str
 
@@ -213,6 +213,6 @@ def _condition(values: Mapping[str, str]) -> Q:
 def _held() -> Coalesce:
     """How many configurations a cluster has: a subquery, so that the page alone is counted."""
     configurations = Cluster._meta.get_field("configurations").related_model
-    rows = configurations._default_manager.filter(cluster=OuterRef("pk"), gone_at=None)  # type: ignore[union-attr]
+    rows = configurations._default_manager.filter(cluster=OuterRef("pk"), gone_at=None)
     counted = rows.order_by().values("cluster").annotate(n=Count("pk")).values("n")
     return Coalesce(Subquery(counted, output_field=IntegerField()), Value(0))

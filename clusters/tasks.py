@@ -6,7 +6,7 @@ from celery import shared_task
 
 from clusters import sync, testing
 
-LONG = {"soft_time_limit": 300, "time_limit": 330}
+SOFT, HARD = 300, 330  # seconds: a large fleet takes a while
 
 
 @shared_task(ignore_result=True)
@@ -18,14 +18,14 @@ def sync_due() -> None:
     )
 
 
-@shared_task(ignore_result=True, **LONG)
+@shared_task(ignore_result=True, soft_time_limit=SOFT, time_limit=HARD)
 def sweep_begin(connection_id: int) -> None:
     """Begin a sweep of a connection, and hand out its reads at once."""
     sync.sweep_begin(connection_id)
     sync_due()
 
 
-@shared_task(ignore_result=True, **LONG)
+@shared_task(ignore_result=True, soft_time_limit=SOFT, time_limit=HARD)
 def shard_read(shard_id: int) -> None:
     """Read one shard."""
     sync.shard_read(shard_id)
@@ -38,7 +38,7 @@ def sync_now(connection_id: int) -> None:
     sync_due()
 
 
-@shared_task(ignore_result=True, **LONG)
+@shared_task(ignore_result=True, soft_time_limit=SOFT, time_limit=HARD)
 def connection_test(connection_id: int) -> None:
     """Test a connection."""
     testing.connection_test_run(connection_id)

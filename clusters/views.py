@@ -79,7 +79,7 @@ def cluster_detail(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 def _detail(user: User, cluster: Cluster) -> dict[str, Any]:
     rights = rights_of(user)
-    configurations = cluster.configurations.filter(gone_at=None)  # type: ignore[attr-defined]
+    configurations = cluster.configurations.filter(gone_at=None)
     install = _open_install(user, cluster)
     administers = rights.scope(Act.ADMINISTER) is None
     return {
