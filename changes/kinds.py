@@ -154,6 +154,14 @@ class Revisable(Protocol):
         """The address that reopens the change by POST ("" where this one cannot be revised)."""
 
 
+@runtime_checkable
+class Observing(Protocol):
+    """What a kind has besides when it knows, without asking Azure, that a base has moved."""
+
+    def moved_targets(self, change: Change) -> Sequence[int]:
+        """Positions of targets whose last observed state is not the base that was submitted."""
+
+
 _KINDS: dict[str, Kind] = {}
 
 

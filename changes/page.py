@@ -13,12 +13,12 @@ from django.utils.translation import ngettext
 
 from access.models import Environment, User
 from access.rights import Act, rights_of
-from audit import actions
+from audit import actions, links
 from audit.models import AuditEvent
 from changes.content import canonical, targets_of
 from changes.diff import Diff, after, diff
 from changes.four_eyes import may_in_all, standing_approvals, wrote
-from changes.kinds import Fact, Kind, Revisable, Risk, Step, Target, registered
+from changes.kinds import Fact, Kind, Observing, Revisable, Risk, Step, Target, registered
 from changes.models import Change, ChangeTarget, Operation, Problem, Review
 from changes.policy import policy_named
 from changes.problems import Explanation, explanation_of, needs_review_again
@@ -27,6 +27,7 @@ from changes.submit import REVISABLE, WITHDRAWABLE
 SHOWN_TARGETS = 100
 SHOWN_EVENTS = 200
 SHOWN_DIFFS = 20
+ASKED_FOR_URLS = 10  # a kind may need a query for each
 RETRYABLE_STATES = {Change.State.FAILED, Change.State.APPLYING}
 
 
@@ -319,9 +320,24 @@ class ChangePage:
         if len(found) > SHOWN_TARGETS:
             found.sort(key=lambda row: not any(o.operation.problem for o in row.operations))
         for row in found[:SHOWN_TARGETS]:
-            if self.kind is not None:
-                row.url = self.kind.target_url(self.change, row.target.position)
+            row.url = self._url_of(row.target)
         return found[:SHOWN_TARGETS]
+
+    def _url_of(self, target: ChangeTarget) -> str:
+        """The kind's page of the target; among many the one of its row, which asks nothing."""
+        if self.kind is not None and len(self.targets) <= ASKED_FOR_URLS:
+            return self.kind.target_url(self.change, target.position)
+        if target.configuration_id is not None:
+            return _link("configuration", target.configuration_id)
+        return _link("cluster", target.cluster_id) if target.cluster_id is not None else ""
+
+    @cached_property
+    def moved(self) -> list[str]:
+        """Names of targets that were altered since they were submitted, as far as is known."""
+        waiting = {Change.State.IN_REVIEW, Change.State.DRAFT}
+        if self.change.state not in waiting or not isinstance(self.kind, Observing):
+            return []
+        return [self.targets[position].name for position in self.kind.moved_targets(self.change)]
 
     @property
     def hidden_targets(self) -> int:
@@ -350,6 +366,10 @@ def _told(events: Any) -> Iterator[dict[str, Any]]:
             "sentence": actions.sentence(event),
             "under": actions.under(event),
         }
+
+
+def _link(object_type: str, pk: int) -> str:
+    return links.url_of(AuditEvent(object_type=object_type, object_id=str(pk)))
 
 
 def request_line(step: Step) -> str:

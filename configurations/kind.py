@@ -17,7 +17,7 @@ from clusters.writes import apply_gateway, asked, cluster_of, polled, sent
 from configurations import aftermath
 from configurations.blast import facts_of
 from configurations.models import Configuration
-from configurations.risks import risks_of
+from configurations.risks import own_step, risks_of
 from configurations.specification.wire import equal_to_desired, live_digest, merged
 
 NAME = "flux_configuration"
@@ -57,17 +57,30 @@ class FluxConfigurationKind:
         pk = found.first()
         return reverse("configurations:detail", args=[pk]) if pk else ""
 
-    def edit_url(self, change: Change) -> str:
-        """Where its author revises it; "" for an act that has no form."""
-        editable = change.verb in {Change.Verb.CREATE, Change.Verb.UPDATE}
-        return reverse("configurations:revise", args=[change.pk]) if editable else ""
-
     def revise_url(self, change: Change) -> str:
         """The wizard reopens one target's properties; other changes are withdrawn instead."""
         editable = change.verb in {Change.Verb.CREATE, Change.Verb.UPDATE}
         if not editable or len(change.content["targets"]) != 1:
             return ""
         return reverse("configurations:revise", args=[change.pk])
+
+    def moved_targets(self, change: Change) -> Sequence[int]:
+        """Judged by what the last sync observed: no call to Azure."""
+        targets = targets_of(change.content)
+        observed = {
+            configuration.arm_id: live_digest(configuration.observed)
+            for configuration in Configuration.objects.filter(
+                arm_id__in=[target.resource_id for target in targets], gone_at=None
+            ).only("arm_id", "observed")
+            if configuration.observed
+        }
+        return [
+            position
+            for position, target in enumerate(targets)
+            if (step := own_step(target)) is not None
+            and step.resource_id in observed
+            and observed[step.resource_id] != step.base_digest
+        ]
 
     def read(self, operation: Operation, step: Step) -> Live:
         gateway = apply_gateway(cluster_of(operation).connection)

@@ -229,6 +229,16 @@ def test_a_problem_is_named_with_its_next_step(
         assert text in page
 
 
+def test_a_base_that_moves_during_the_review_is_told(
+    client_of: ClientOf, approver: User, change: Change, journal: JournalKind
+) -> None:
+    client = client_of(approver)
+    said = "was altered after this was submitted"
+    assert said not in client.get(detail(change)).content.decode()
+    journal.put("/r/one", {"size": 7})
+    assert said in client.get(detail(change)).content.decode()
+
+
 def test_a_moved_base_offers_the_new_review(
     client_of: ClientOf, author: User, approver: User, change: Change, journal: JournalKind
 ) -> None:

@@ -126,6 +126,13 @@ class JournalKind(Kind):
     def revise_url(self, change: Change) -> str:
         return f"/revise/{change.pk}"
 
+    def moved_targets(self, change: Change) -> Sequence[int]:
+        return [
+            position
+            for position, target in enumerate(change.content["targets"])
+            if base_digest(self.live(target["resource_id"])) != target["steps"][0]["base_digest"]
+        ]
+
     def read(self, operation: Operation, step: Step) -> Live:
         self._raise(self._fault("read"))
         resource = self.live(step.resource_id)
