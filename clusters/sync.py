@@ -134,8 +134,12 @@ def sweep_begin(connection_id: int) -> None:
     try:
         subscriptions = subscriptions_of(connection)
     except ArmError as error:
-        _connection_failed(connection, error)
-        return
+        subscriptions = _subscriptions_known(connection)
+        if not subscriptions:
+            _connection_failed(connection, error)
+            return
+        # The reads themselves will say what is wrong, once; the list is only not renewed.
+        log.warning("The subscriptions of %s could not be listed: %s", connection, error.code)
     with transaction.atomic():
         Connection.objects.filter(pk=connection_id).update(sweep_id=F("sweep_id") + 1)
         _cut(connection, subscriptions)
@@ -154,6 +158,10 @@ def subscriptions_of(connection: Connection) -> list[str]:
         return sorted({it.lower() for it in connection.subscription_ids})
     found = gateway_for(connection, priority=Priority.POLL).list_subscriptions()
     return sorted({str(it["subscriptionId"]).lower() for it in found})
+
+
+def _subscriptions_known(connection: Connection) -> list[str]:
+    return sorted({it for shard in connection.shards.all() for it in shard.subscription_ids})
 
 
 def _cut(connection: Connection, subscriptions: Sequence[str]) -> None:

@@ -309,3 +309,32 @@ def test_a_cluster_of_another_connection_stays_there(connection: Connection, azu
     Connection.objects.filter(pk=other.pk).update(enabled=False)
     sweep(connection)
     assert Cluster.objects.get(arm_id=azure.arc.lower()).connection == connection
+
+
+def test_without_a_list_of_subscriptions_the_known_ones_are_read(
+    connection: Connection, simulator: InProcessSimulator
+) -> None:
+    Connection.objects.update(subscription_ids=[])
+    sweep(connection)
+    assert Cluster.objects.count() == 2
+    for _ in range(2):
+        simulator.control.add_fault(
+            kind="status", method="GET", path="/subscriptions$", status=403, code="Denied"
+        )
+        sweep(connection)
+    assert (connection.problem, connection.sweep_id) == ("", 3)
+    assert not AuditEvent.objects.filter(action="connection.problem").exists()
+
+
+def test_a_first_list_that_fails_is_told(
+    connection: Connection, simulator: InProcessSimulator
+) -> None:
+    Connection.objects.update(subscription_ids=[])
+    simulator.control.add_fault(
+        kind="status", method="GET", path="/subscriptions$", status=403, code="Denied"
+    )
+    sweep(connection)
+    assert (connection.problem, connection.problem_code) == ("forbidden", "Denied")
+    assert connection.sweep_due_at is not None
+    sweep(connection)
+    assert connection.problem == ""
