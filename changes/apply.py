@@ -30,6 +30,9 @@ STOPPING = frozenset(
     }
 )
 
+# What comes after one of these in the same target does not start.
+ENDED_WITHOUT_EFFECT = frozenset({Operation.State.FAILED, Operation.State.SUPERSEDED})
+
 
 def start_apply(change: Change) -> None:
     """The policy is met: move a locked change on, write its operations, enqueue the first ones."""
@@ -89,12 +92,12 @@ def settle(change: Change) -> None:
         .values_list("target_id", "state", "problem")
     )
     states = {state for _target, state, _problem in rows}
-    failed_targets = {target for target, state, _problem in rows if state == "failed"}
+    blocked = {target for target, state, _problem in rows if state in ENDED_WITHOUT_EFFECT}
     stopped = any(state == "failed" and problem in STOPPING for _t, state, problem in rows)
     if states & IN_FLIGHT:
         return
     progress = any(
-        state == Operation.State.WAITING and target not in failed_targets
+        state == Operation.State.WAITING and target not in blocked
         for target, state, _problem in rows
     )
     if progress and not stopped:
@@ -127,8 +130,9 @@ def operation_retry(*, actor: User, operation: Operation) -> Operation:
         raise ChangeRefused(_("You may not have this operation tried again."), code="no_right")
     if operation.state != Operation.State.FAILED or operation.digest != change.digest:
         raise ChangeRefused(_("Only a failed operation is tried again."), code="not_failed")
+    siblings = change.operations.filter(digest=change.digest, state=Operation.State.FAILED)
     if (
-        operation.problem in STOPPING
+        siblings.filter(problem__in=STOPPING).exists()
         or change.state not in {Change.State.FAILED, Change.State.APPLYING}
         or change.expires_at <= timezone.now()
         or len(standing_approvals(change)) < change.approvals_needed

@@ -346,7 +346,7 @@ class ChangePage:
     def _may_retry(self, operation: Operation) -> bool:
         return (
             operation.state == Operation.State.FAILED
-            and not needs_review_again(operation)
+            and not any(needs_review_again(other) for other in self.operations)
             and self.change.state in RETRYABLE_STATES
             and self.may[Act.PROPOSE]
         )

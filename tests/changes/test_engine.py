@@ -325,6 +325,26 @@ def test_a_failed_operation_is_tried_again_under_its_approval(
     assert "operation.retried" in actions(change)
 
 
+def test_nothing_of_a_stopped_change_is_tried_again(
+    author: User, approver: User, environment: Environment, journal: JournalKind
+) -> None:
+    """One target was refused, and another one's base moved: the whole needs a new review."""
+    targets = [target(environment), target(environment, step("/r/two"), name="cluster-2")]
+    change = approve(approver, submit(author, *targets))
+    first, second = change.operations.all()
+    journal.fail_next("send", problem="forbidden")
+    advance(first.pk)
+    journal.put("/r/two", {"size": 7})
+    advance(second.pk)
+    assert fresh(change).state == "failed"
+    with pytest.raises(ChangeRefused) as refused:
+        operation_retry(actor=author, operation=fresh(first))
+    assert refused.value.code == "not_approved"
+    change_review_again(actor=author, change=change)
+    run(approve(approver, fresh(change)))
+    assert (fresh(change).state, len(journal.writes())) == ("applied", 2)
+
+
 def test_a_retry_needs_the_resource_to_be_free(
     change: Change,
     operation: Operation,
