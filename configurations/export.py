@@ -40,10 +40,14 @@ def az_command(cluster: Cluster, name: str, properties: Mapping[str, Any]) -> st
     if properties.get("suspend") is True:
         lines.append("--suspend")
     lines += [
-        f"--kustomization {_kustomization(it_name, it)}"
-        for it_name, it in kustomizations_of(properties).items()
+        az_kustomization(it_name, it) for it_name, it in kustomizations_of(properties).items()
     ]
     return " \\\n  ".join(lines)
+
+
+def az_kustomization(name: str, entry: Mapping[str, Any]) -> str:
+    """One `--kustomization` of the az command."""
+    return f"--kustomization {_kustomization(name, entry)}"
 
 
 def _kustomization(name: str, entry: Mapping[str, Any]) -> str:

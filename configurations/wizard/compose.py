@@ -176,6 +176,11 @@ def _kustomizations(rows: list[Data], wire: Wire) -> Wire:
     return result
 
 
+def entry_of(row: Data) -> Wire:
+    """One row as ARM's JSON, whatever its name."""
+    return next(iter(_kustomizations([{**row, "origin": ""}], {}).values()), {})
+
+
 def _put(part: Wire, field: str, value: object, base: Wire | None, default: object = "") -> None:
     """Write what differs from the base; a new part says all but an empty value."""
     if base is not None:

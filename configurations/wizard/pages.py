@@ -11,13 +11,14 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from configurations.export import az_command
+from configurations.export import az_command, az_kustomization
 from configurations.models import Draft
 from configurations.pictures import Link, Node, Picture, draw
 from configurations.services import STEPS, draft_base, draft_name, draft_properties
 from configurations.specification.graph import cycles, layers
 from configurations.specification.violations import Violation
 from configurations.wizard import rows
+from configurations.wizard.compose import entry_of
 from configurations.wizard.forms import BasicsForm, SourceForm
 
 LABELS: dict[str, str | Promise] = {
@@ -67,7 +68,16 @@ def page(draft: Draft, step: str) -> dict[str, Any]:
         "next_label": LABELS[STEPS[place + 1]] if place + 1 < len(STEPS) else "",
         "body": {"properties": properties},
         "az": az_command(draft.cluster, draft_name(draft), properties) if draft.cluster else "",
+        "az_unsaved": _az_unsaved(draft),
     }
+
+
+def _az_unsaved(draft: Draft) -> str:
+    """The option of a new kustomization that is still open in the editor."""
+    row = draft.data["kustomizations"]["open"]
+    if row is None or row["key"] or rows.is_untouched(row):
+        return ""
+    return az_kustomization(row["name"], entry_of(row))
 
 
 def step_links(draft: Draft, current: str) -> list[StepLink]:

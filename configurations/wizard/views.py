@@ -112,9 +112,10 @@ def _form_step(
         sound = form_class(draft.data[step], **options).is_valid()
         if not is_htmx(request) or request.POST.get("go"):
             return _go(request, draft, step, sound)
-    is_saved = step in draft.data["saved"]
+    # What is kept while somebody types is not judged yet.
+    judged = step in draft.data["saved"] and not is_htmx(request)
     data = draft.data[step]
-    form = form_class(data, **options) if is_saved else form_class(initial=data, **options)
+    form = form_class(data, **options) if judged else form_class(initial=data, **options)
     context = {**pages.page(draft, step), "form": form}
     return render(request, f"configurations/wizard/{step}.html", context)
 

@@ -563,6 +563,8 @@
     if (csrf && event.detail.verb !== 'get') event.detail.headers['X-CSRFToken'] = csrf;
   });
   document.addEventListener('htmx:afterSwap', (event) => prepare(event.detail.target || document));
+  // What came by an outer or an out-of-band swap is in the page, unlike the old target.
+  document.addEventListener('htmx:load', (event) => prepare(event.detail.elt));
 
   function focusFirstError() {
     const field = $('main [aria-invalid="true"]');
