@@ -86,7 +86,11 @@ def observe_one(configuration_id: int) -> bool:
         log.info("Configuration %s could not be read: %s", configuration_id, error.code)
         _again_in(configuration, PAUSE_AFTER_ERROR)
         return False
-    configuration_observe(configuration_id=configuration_id, resource=resource)
+    configuration_observe(
+        configuration_id=configuration_id,
+        resource=resource,
+        after_change_id=configuration.desired_change_id,
+    )
     return True
 
 
@@ -96,10 +100,18 @@ def _again_in(configuration: Configuration, pause: timedelta) -> None:
 
 # --- One resource ---------------------------------------------------------------------------
 @transaction.atomic
-def configuration_observe(*, configuration_id: int, resource: Mapping[str, Any]) -> Configuration:
-    """Write what a GET brought: columns, objects, cause and drift; bump only what moved."""
+def configuration_observe(
+    *, configuration_id: int, resource: Mapping[str, Any], after_change_id: int | None = None
+) -> Configuration:
+    """Write what a GET brought: columns, objects, cause and drift; bump only what moved.
+
+    `after_change_id` is the change that was written last when the read began: if another one was
+    written meanwhile, the answer may be older than it and is thrown away.
+    """
     rows = Configuration.objects.select_for_update(of=("self",)).select_related("cluster")
     configuration: Configuration = rows.get(pk=configuration_id)
+    if after_change_id is not None and configuration.desired_change_id != after_change_id:
+        return configuration
     now = timezone.now()
     properties = dict(resource.get("properties") or {})
     moved = _write_statuses(configuration, status_rows(properties))

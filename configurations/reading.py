@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from configurations.models import Compliance
+from configurations.specification.graph import layers
 from configurations.specification.models import SOURCE_BODIES
 from configurations.specification.wire import differing_fields, live_digest, normalised
 
@@ -58,9 +59,21 @@ def compliance_of(properties: Mapping[str, Any]) -> str:
 
 
 def kustomizations_of(properties: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Name -> entry, without the removed ones."""
-    entries = _mapping(properties.get("kustomizations")).items()
-    return {str(name): it for name, it in entries if isinstance(it, Mapping)}
+    """Name -> entry in the order of apply, without the removed ones.
+
+    By name within a step: PostgreSQL does not keep the order of JSON's keys.
+    """
+    entries = {
+        str(name): it
+        for name, it in sorted(_mapping(properties.get("kustomizations")).items())
+        if isinstance(it, Mapping)
+    }
+    graph = {name: _names(it.get("dependsOn")) for name, it in entries.items()}
+    return {name: entries[name] for step in layers(graph) for name in step}
+
+
+def _names(value: object) -> list[str]:
+    return [str(it) for it in value] if isinstance(value, list) else []
 
 
 def reference_of(source: Mapping[str, Any]) -> str:

@@ -257,3 +257,13 @@ def test_a_list_brings_the_objects_too(cluster: Cluster) -> None:
     with CaptureQueriesContext(database) as captured:
         read(cluster, resource(arm_id), via="list")
     assert len(captured) < 12
+
+
+def test_an_answer_that_is_older_than_a_write_is_thrown_away(configuration: Configuration) -> None:
+    Configuration.objects.update(desired_change_id=8, desired={**TUTORIAL, "suspend": True})
+    body = resource(configuration.arm_id)
+    row = observe.configuration_observe(
+        configuration_id=configuration.pk, resource=body, after_change_id=7
+    )
+    assert not row.drifted
+    assert not AuditEvent.objects.filter(action="configuration.drifted").exists()

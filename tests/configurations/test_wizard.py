@@ -317,3 +317,48 @@ def test_text_in_a_draft_never_becomes_markup(wizard: Wizard) -> None:
     wizard.post(draft, "kustomizations", **{**INFRA, "name": evil, "path": evil}, do="save")
     for step in ("basics", "source", "kustomizations", "review"):
         assert evil not in wizard.client.get(wizard.url(draft, step)).content.decode()
+
+
+# --- Change what is there -------------------------------------------------------------------
+def test_an_edit_begins_with_what_is_live(wizard: Wizard, configuration: Configuration) -> None:
+    url = reverse("configurations:edit", args=[configuration.pk])
+    response = wizard.client.post(url, follow=True)
+    assert f'value="{TUTORIAL_URL}"' in response.content.decode()
+    draft = Draft.objects.get()
+    assert wizard.client.post(url, follow=True).status_code == 200
+    assert Draft.objects.count() == 1  # the open draft is gone on with
+    basics = wizard.client.get(wizard.url(draft, "basics")).content.decode()
+    assert "cannot be changed" in basics
+    assert 'name="namespace"' not in basics
+    wizard.post(draft, "source", **{**SOURCE, "branch": "release"}, go="next")
+    review = wizard.client.get(wizard.url(draft, "review")).content.decode()
+    assert "What changes" in review
+    wizard.post(draft, "review", reason="Release", go="submit")
+    change = Change.objects.get()
+    assert change.verb == "update"
+    [step] = change.content["targets"][0]["steps"]
+    assert step["body"] == {
+        "properties": {"gitRepository": {"repositoryRef": {"branch": "release"}}}
+    }
+
+
+def test_a_change_is_revised_by_its_author_alone(
+    wizard: Wizard, approver: User, client_of: Callable[[User], Client]
+) -> None:
+    draft = wizard.begin()
+    wizard.fill(draft)
+    wizard.post(draft, "review", reason="First", go="submit")
+    change = Change.objects.get()
+    url = reverse("configurations:revise", args=[change.pk])
+    assert client_of(approver).post(url).status_code == 403
+    assert wizard.client.get(url).status_code == 200
+    assert Draft.objects.count() == 1
+    wizard.client.post(url)
+    again = Draft.objects.latest("pk")
+    assert again.revises_change_id == change.pk
+    response = wizard.post(again, "basics", **{**BASICS, "name": "other-name"}, go="next")
+    assert response.request["PATH_INFO"] == wizard.url(again, "source")
+    wizard.post(again, "review", reason="Second", go="submit")
+    change.refresh_from_db()
+    assert (change.revision, change.reason) == (2, "Second")
+    assert change.content["targets"][0]["steps"][-1]["resource_name"] == "other-name"
