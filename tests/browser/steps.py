@@ -13,7 +13,7 @@ APPLIED_MS = 60_000
 
 def wait_until_applied(page: Page) -> None:
     """The open page of a change says by itself that all of it has been applied."""
-    expect(page.locator("main .fg-head")).to_contain_text("Applied", timeout=APPLIED_MS)
+    expect(page.locator("#decision")).to_contain_text("Applied", timeout=APPLIED_MS)
 
 
 def propose_act(page: Page, configuration: str, act: str) -> str:

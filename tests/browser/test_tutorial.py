@@ -26,7 +26,7 @@ def test_two_people_bring_the_tutorials_configuration_to_compliance_and_take_it_
 ) -> None:
     author, approver = sign_in("author"), sign_in("approver")
 
-    author.goto("/configurations/new")
+    author.goto("/clusters/")
     for cluster in ("flux-demo-arc", "flux-demo-aks"):
         expect(author.locator("main")).to_contain_text(cluster, timeout=30_000)
 
