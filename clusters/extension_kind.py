@@ -1,12 +1,13 @@
-"""The kind of reviewed write that installs the microsoft.flux extension (azure-contract 3.3).
+"""The kind of reviewed write on the microsoft.flux extension: PUT, PATCH or DELETE of one.
 
 Any microsoft.flux instance satisfies an install, whatever its name: Azure itself installs one with
-the first configuration, and there can be only one. Update and delete are verbs to come.
+the first configuration, and there can be only one (azure-contract 3.3). An update or a delete is
+of the very instance that was reviewed. Who asks for these is clusters/extension_changes.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.urls import reverse
@@ -15,14 +16,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from access.models import User
-from arm import ClusterId
+from arm import Accepted, ClusterId
 from audit.services import record
-from changes.content import digest_of, targets_of
+from changes.content import targets_of
+from changes.diff import merge
+from changes.errors import WriteProblem
 from changes.kinds import Fact, Live, Polled, Risk, Sent, Step, Target
-from changes.models import Change, Operation
+from changes.models import Change, Operation, Problem
 from changes.services import change_submit
 from clusters.extension import NAME as EXTENSION_NAME
 from clusters.extension import extension_columns, flux_among, install_body
+from clusters.extension_compare import is_installed_as, is_updated_as, live_digest
+from clusters.extension_risks import risks_of
 from clusters.gateways import extension_api
 from clusters.models import Cluster, Extension
 from clusters.sync import sync_soon
@@ -30,6 +35,7 @@ from clusters.writes import apply_gateway, asked, cluster_of, polled, sent
 from live.services import bump
 
 NAME = "flux_extension"
+RESTING = frozenset({"Succeeded", "Failed", "Canceled"})
 
 
 # --- Asking for it --------------------------------------------------------------------------
@@ -75,7 +81,7 @@ def install_propose(*, author: User, cluster: Cluster, reason: str) -> Change:
 
 # --- The kind -------------------------------------------------------------------------------
 class FluxExtensionKind:
-    """PUT of `extensions/flux`."""
+    """Install (PUT), update (PATCH: see clusters/extension_compare.py) and delete."""
 
     name = NAME
 
@@ -83,23 +89,7 @@ class FluxExtensionKind:
         return _("Flux extension")
 
     def risks(self, change: Change) -> Sequence[Risk]:
-        risks = [
-            Risk(
-                code="controllers",
-                text=_("Flux gets cluster-admin rights in the namespace flux-system"),
-                tone="warn",
-                icon="shield-half",
-            ),
-            Risk(
-                code="auto_upgrade",
-                text=_("Azure upgrades minor versions by itself"),
-                tone="warn",
-                icon="package",
-            ),
-        ]
-        for cluster in _clusters(change):
-            risks.extend(cluster_risks(cluster))
-        return sorted(risks, key=lambda risk: risk.tone != "bad")
+        return risks_of(change)
 
     def facts(self, change: Change) -> Sequence[Fact]:
         clusters = _clusters(change)
@@ -124,69 +114,85 @@ class FluxExtensionKind:
     def read(self, operation: Operation, step: Step) -> Live:
         cluster = cluster_of(operation)
         gateway = apply_gateway(cluster.connection)
+        # The list tells "no extension" from "no cluster", which a GET does not.
         resource = flux_among(asked(lambda: gateway.list_extensions(cluster.arm_id_display)))
+        is_other = resource is not None and str(resource["id"]).lower() != step.resource_id
+        if is_other and step.verb != Change.Verb.INSTALL:
+            resource = None
         return Live(resource=resource, digest=live_digest(resource))
 
     def is_desired(self, step: Step, live: Live) -> bool:
-        """Type and what the step sets; Azure's defaults, name and version are its own affair."""
+        """An install: type and what the step sets, whatever else is there. An update: what the
+        patch makes of its base. A delete: nothing is left."""
         if step.body is None:
             return live.resource is None
-        return live.resource is not None and _holds(wanted(step.body), wanted(live.resource))
+        if live.resource is None:
+            return False
+        if step.method == "PATCH":
+            return is_updated_as(step, live.resource)
+        return is_installed_as(step.body, live.resource)
 
     def settled(self, step: Step, live: Live) -> Polled:
         columns = extension_columns(live.resource or {"id": step.resource_id})
         state = columns["provisioning_state"] or "Succeeded"
-        ended = state in {"Succeeded", "Failed", "Canceled"}
+        ended = state in RESTING
+        # What is still there and at rest was not deleted.
+        succeeded = state == "Succeeded" and step.method != "DELETE"
         return Polled(
             terminal=ended,
-            succeeded=state == "Succeeded",
-            code="" if state == "Succeeded" else columns["error_code"] or state,
+            succeeded=succeeded,
+            code="" if succeeded else columns["error_code"] or state,
             message=columns["error_message"],
         )
 
     def send(self, operation: Operation, step: Step, *, client_request_id: str) -> Sent:
         cluster = cluster_of(operation)
         gateway = apply_gateway(cluster.connection)
-        found = ClusterId.parse(cluster.arm_id_display).extension(step.resource_name)
-        accepted = asked(
-            lambda: gateway.put_extension(
-                str(found), step.body or {}, client_request_id=client_request_id
-            )
-        )
+        found = str(ClusterId.parse(cluster.arm_id_display).extension(step.resource_name))
+        given: dict[str, Any] = {"client_request_id": client_request_id}
+
+        def write() -> Accepted:
+            if step.method == "DELETE":
+                force = bool(step.options.get("force"))
+                return gateway.delete_extension(found, force=force, **given)
+            if step.method == "PATCH":
+                return gateway.patch_extension(found, step.body or {}, **given)
+            return gateway.put_extension(found, step.body or {}, **given)
+
+        if step.method == "DELETE":
+            _refuse_if_used(asked(lambda: gateway.list_configurations(cluster.arm_id_display)))
+        accepted = asked(write)
         state = ((accepted.resource or {}).get("properties") or {}).get("provisioningState")
-        return sent(accepted, finished=not accepted.operation_url and state == "Succeeded")
+        at_rest = step.method == "DELETE" or state == "Succeeded"
+        return sent(accepted, finished=not accepted.operation_url and at_rest)
 
     def poll(self, operation: Operation) -> Polled:
         return polled(apply_gateway(cluster_of(operation).connection), operation)
 
     def accepted(self, operation: Operation, step: Step, sent: Sent) -> None:
-        """Azure took it: the cluster's page shows the install from now on."""
+        """Azure took it: the cluster's pages show what is under way from now on."""
         cluster = Cluster.objects.filter(pk=operation.target.cluster_id or 0).first()
         if cluster is None:
             return
-        resource = {"id": step.resource_id, **(sent.resource or step.body or {})}
-        columns = extension_columns(resource) | {"error_code": "", "error_message": ""}
-        columns["provisioning_state"] = columns["provisioning_state"] or "Creating"
-        extension, created = Extension.objects.update_or_create(
-            cluster=cluster,
-            defaults={**columns, "observed_at": timezone.now(), "observed_via": "write"},
-        )
-        if created:
-            _event("extension.seen", extension, operation)
+        if step.verb == Change.Verb.INSTALL:
+            _show_install(cluster, operation, step, sent)
+        else:
+            _show_write(step, sent)
         bump("clusters", f"cluster:{cluster.pk}")
 
     def finished(self, operation: Operation, step: Step) -> None:
         """It ended: say how until the next read, and have that read come at once."""
-        extension = (
-            Extension.objects.select_related("cluster")
-            .filter(cluster_id=operation.target.cluster_id or 0)
-            .first()
-        )
+        rows = Extension.objects.select_related("cluster")
+        extension = rows.filter(cluster_id=operation.target.cluster_id or 0).first()
         cluster = Cluster.objects.filter(pk=operation.target.cluster_id or 0).first()
         if cluster is None:
             return
-        if extension is not None and operation.accepted_at is not None:
-            succeeded = operation.state == Operation.State.SUCCEEDED
+        succeeded = operation.state == Operation.State.SUCCEEDED
+        if extension is not None and step.method == "DELETE" and succeeded:
+            if extension.arm_id == step.resource_id:
+                _event("extension.gone", extension, operation)
+                extension.delete()
+        elif extension is not None and operation.accepted_at is not None:
             extension.provisioning_state = "Succeeded" if succeeded else "Failed"
             extension.error_code = "" if succeeded else operation.problem_code[:100]
             extension.error_message = "" if succeeded else operation.problem_message
@@ -195,55 +201,41 @@ class FluxExtensionKind:
         bump("clusters", f"cluster:{cluster.pk}")
 
 
-# --- Comparing ------------------------------------------------------------------------------
-def wanted(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """What of an extension people decide: type, train, upgrade, scope, settings, and the version
-    where it is pinned."""
-    properties = resource.get("properties") or {}
-    upgrade = properties.get("autoUpgradeMinorVersion")
-    settings = properties.get("configurationSettings") or {}
-    result: dict[str, Any] = {
-        "extensionType": str(properties.get("extensionType") or "").lower(),
-        "configurationSettings": {str(key): str(value) for key, value in settings.items()},
-    }
-    if upgrade is False:
-        result["version"] = str(properties.get("version") or "")
-    return result
+def _refuse_if_used(configurations: Sequence[dict[str, Any]]) -> None:
+    """Somebody may have made one since the approval: without Flux nobody cleans up after it."""
+    if configurations:
+        names = ", ".join(str(it.get("name")) for it in configurations[:5])
+        message = _("Not sent: configurations are on this cluster: %(names)s.") % {"names": names}
+        raise WriteProblem(Problem.REFUSED, code="ConfigurationsExist", message=message)
 
 
-def _holds(want: Mapping[str, Any], have: Mapping[str, Any]) -> bool:
-    """Whether `have` says all that `want` does; more settings than asked for are defaults."""
-    settings = have["configurationSettings"]
-    return (
-        want["extensionType"] == have["extensionType"]
-        and all(settings.get(key) == it for key, it in want["configurationSettings"].items())
-        and ("version" not in want or want["version"] == have.get("version"))
+# --- Rows -----------------------------------------------------------------------------------
+def _show_install(cluster: Cluster, operation: Operation, step: Step, sent: Sent) -> None:
+    resource = {"id": step.resource_id, **(sent.resource or step.body or {})}
+    columns = extension_columns(resource) | {"error_code": "", "error_message": ""}
+    columns["provisioning_state"] = columns["provisioning_state"] or "Creating"
+    extension, created = Extension.objects.update_or_create(
+        cluster=cluster,
+        defaults={**columns, "observed_at": timezone.now(), "observed_via": "write"},
     )
+    if created:
+        _event("extension.seen", extension, operation)
 
 
-def live_digest(resource: Mapping[str, Any] | None) -> str:
-    """The digest of what people decide; "" where there is no extension."""
-    return digest_of(wanted(resource)) if resource is not None else ""
-
-
-# --- What a reviewer should not miss --------------------------------------------------------
-def cluster_risks(cluster: Cluster) -> list[Risk]:
-    """What stands in the way of an extension on this cluster."""
-    found: list[Risk] = []
-    if cluster.identity_kind == "ServicePrincipal":
-        text = _("%(cluster)s uses a service principal: Azure refuses extensions there")
-        found.append(_risk("service_principal", text, cluster, "bad", "user-x"))
-    if cluster.connectivity in {"Offline", "Expired"}:
-        text = _("%(cluster)s is offline: it takes the extension within 48 h, or never")
-        found.append(_risk("offline", text, cluster, "warn", "plug-connected-x"))
-    if cluster.power_state == "Stopped":
-        text = _("%(cluster)s is stopped: nothing installs until it runs")
-        found.append(_risk("stopped", text, cluster, "warn", "player-pause"))
-    return found
-
-
-def _risk(code: str, text: str, cluster: Cluster, tone: str, icon: str) -> Risk:
-    return Risk(code=code, text=text % {"cluster": cluster.name}, tone=tone, icon=icon)
+def _show_write(step: Step, sent: Sent) -> None:
+    """The row as the write leaves it; Azure may answer a PATCH without a body."""
+    extension = Extension.objects.filter(arm_id=step.resource_id).first()
+    if extension is None:
+        return
+    if step.method == "PATCH":
+        named = {"id": extension.arm_id, "name": extension.name}
+        resource = sent.resource or merge(extension.observed, step.body)
+        for name, value in extension_columns({**named, **resource}).items():
+            setattr(extension, name, value)
+    extension.provisioning_state = "Deleting" if step.method == "DELETE" else "Updating"
+    extension.error_code = extension.error_message = ""
+    extension.observed_at, extension.observed_via = timezone.now(), "write"
+    extension.save()
 
 
 def _clusters(change: Change) -> list[Cluster]:

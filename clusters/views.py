@@ -18,7 +18,8 @@ from changes.models import Change, ChangeTarget
 from clusters import listing
 from clusters.access_checks import cluster_for, extension_of
 from clusters.environments import Rules, cluster_assign
-from clusters.extension_kind import cluster_risks, install_propose, install_step
+from clusters.extension_kind import install_propose, install_step
+from clusters.extension_risks import cluster_risks
 from clusters.forms import AssignForm, ReasonForm
 from clusters.models import Cluster, Connection, EnvironmentRule
 from live.pages import render_page
