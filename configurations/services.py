@@ -225,7 +225,9 @@ def configuration_propose(
     *, author: User, configuration: Configuration, verb: str, reason: str
 ) -> Change:
     """Ask to suspend, resume or delete a configuration (a verb of Change.Verb)."""
-    if verb != Change.Verb.DELETE:
+    if verb == Change.Verb.DELETE:
+        _refuse_unless_known(configuration)  # also what hangs in Creating can be deleted
+    else:
         _refuse_unless_editable(configuration)
     name = {"name": configuration.name, "cluster": configuration.cluster.name}
     match verb:
@@ -250,7 +252,7 @@ def configuration_propose(
     )
 
 
-def _refuse_unless_editable(configuration: Configuration) -> None:
+def _refuse_unless_known(configuration: Configuration) -> None:
     if configuration.gone_at is not None:
         raise ChangeRefused(_("The configuration is gone from Azure."), code="gone")
     if not configuration.observed:
@@ -258,6 +260,10 @@ def _refuse_unless_editable(configuration: Configuration) -> None:
             _("Azure has not reported the configuration yet. Wait until it is observed."),
             code="not_observed",
         )
+
+
+def _refuse_unless_editable(configuration: Configuration) -> None:
+    _refuse_unless_known(configuration)
     if configuration.provisioning_state in IN_FLIGHT:
         raise ChangeRefused(
             _("A write of it is under way. Wait until it has ended."), code="in_flight"

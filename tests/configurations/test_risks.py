@@ -211,8 +211,8 @@ CLONE = "failed to checkout and determine revision: unable to clone 'https://x':
 @pytest.mark.parametrize(
     ("message", "code"),
     [
-        ('HelmRelease/a/x dry-run failed: no matches for kind "HelmRelease" in version '
-         '"helm.toolkit.fluxcd.io/v2beta1"', "api_version_removed"),
+        ('dry-run failed: no matches for kind "H" in version "helm.toolkit.fluxcd.io/v2beta1"',
+         "api_version_removed"),
         ('X/a/x dry-run failed: no matches for kind "X" in version "example.org/v1"',
          "kind_unknown"),
         (CLONE + 'couldn\'t find remote ref "refs/heads/b"', "branch_missing"),
@@ -225,8 +225,8 @@ CLONE = "failed to checkout and determine revision: unable to clone 'https://x':
         ("kustomization path not found: stat /tmp/kustomization-1/x: no such file", "path_missing"),
         ("kustomize build failed: accumulating resources", "build"),
         ("post build failed for 'ConfigMap.v1.[noGrp]/x'", "substitute"),
-        ('deployments.apps "x" is forbidden: User "system:serviceaccount:a:flux-applier" cannot '
-         'patch', "forbidden"),
+        ('apps "x" is forbidden: User "system:serviceaccount:a:flux-applier" cannot patch',
+         "forbidden"),
         ("can't access 'GitRepository/a/b', cross-namespace references have been blocked",
          "cross_namespace"),
         ('dry-run failed, error: admission webhook "x" does not support dry run', "webhook"),
