@@ -150,7 +150,12 @@ def test_what_the_command_line_shows():
                 "prune": True,
                 "retryIntervalInSeconds": None,
             },
-            "infra": {"dependsOn": None, "name": "infra", "path": "./infrastructure", "prune": True},
+            "infra": {
+                "dependsOn": None,
+                "name": "infra",
+                "path": "./infrastructure",
+                "prune": True,
+            },
         },
         "name": "cluster-config",
         "namespace": "cluster-config",
@@ -296,7 +301,9 @@ def test_yaml_texts_are_read_as_they_were(values):
     assert yaml.safe_load(dump_all([values])) == values
 
 
-@pytest.mark.parametrize("text", ["1e3", "0o17", "012", "1_0", "0x1", "y", "On", ".5", "1:30", "+1"])
+@pytest.mark.parametrize(
+    "text", ["1e3", "0o17", "012", "1_0", "0x1", "y", "On", ".5", "1:30", "+1"]
+)
 def test_texts_that_some_reader_takes_for_something_else_are_quoted(text):
     assert dump_all([{"a": text}]) == f'---\na: "{text}"\n'
 

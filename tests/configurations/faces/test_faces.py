@@ -105,6 +105,16 @@ def test_the_command_is_the_specification(wire):
     assert (given_.name, given_.resource_group) == ("cluster-config", "flux-demo-rg")
 
 
+@pytest.mark.parametrize("odd", ["-x", "--help", "-g", "--tag=1", "- a", "$(id)", "a'b", "a\nb"])
+def test_no_value_passes_for_an_option_or_for_shell(odd):
+    wire = copy.deepcopy(TUTORIAL)
+    wire["gitRepository"] |= {"url": odd, "repositoryRef": {"tag": odd}}
+    wire["kustomizations"]["apps"]["path"] = odd
+    given_, read = readers.az_wire(faces(wire, place(name=odd))["az"].text)
+    same(read, wire)
+    assert given_.name == odd
+
+
 def test_the_command_asks_for_the_secrets_it_needs():
     wire = {**TUTORIAL, "configurationProtectedSettings": {"httpsKey": "S3CRET"}}
     given_, _read = readers.az_wire(faces(wire)["az"].text)
@@ -197,7 +207,7 @@ def test_the_rest_script_sends_the_specification(wire):
 
     with tempfile.TemporaryDirectory() as folder:
         script = (
-            "az() { if [ \"$1\" = rest ]; then printf '%s\\0' \"$@\"; else echo TOKEN; fi; }\n"
+            'az() { if [ "$1" = rest ]; then printf \'%s\\0\' "$@"; else echo TOKEN; fi; }\n'
             "curl() { printf '%s\\0' \"$@\"; }\n" + faces(wire)["rest"].text
         )
         run = subprocess.run(
