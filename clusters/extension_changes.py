@@ -1,7 +1,7 @@
 """What people ask of an installed extension: other settings, another version, to be gone.
 
 Each ends as a change that others review; nothing here calls Azure. Raised as ChangeRefused, and
-then nothing was altered: `moved`, `nothing_changed`, `invalid` (SettingsRefused),
+then nothing was altered: `gone`, `moved`, `nothing_changed`, `invalid` (SettingsRefused),
 `configurations_exist`, and what changes.services.change_submit raises.
 """
 
@@ -189,7 +189,10 @@ def _patch(extension: Extension, update: Update) -> Wire:
 
 def _locked(extension: Extension) -> Extension:
     rows = Extension.objects.select_for_update(of=("self",)).select_related("cluster__connection")
-    return rows.get(pk=extension.pk)
+    found = rows.filter(pk=extension.pk).first()
+    if found is None or found.cluster.gone_at is not None:
+        raise ChangeRefused(_("The extension or its cluster is gone."), code="gone")
+    return found
 
 
 def _step(

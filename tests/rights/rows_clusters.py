@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from changes.models import Change
+from clusters.extension_changes import seen_digest
 from clusters.models import Connection, EnvironmentRule, Extension
 from tests.factories.clusters import SUBSCRIPTION, ConnectionFactory
 from tests.rights.matrix import ADMINS, MEMBERS, OUTSIDERS, PROPOSERS, Row, Scene
@@ -146,5 +147,39 @@ ROWS = [
         _asked,
         args=_registration,
         data=lambda _scene: {"reason": "Flux needs it"},
+    ),
+]
+
+# --- The extension ---------------------------------------------------------------------------
+_SEEN = {"reason": "It is needed", "upgrades": "azure", "set:multiTenancy.enforce": "false"}
+
+
+def _update(scene: Scene) -> dict[str, str]:
+    return {**_SEEN, "seen": seen_digest(Extension.objects.get(cluster=cluster(scene)))}
+
+
+ROWS += [
+    Row(url="clusters:openshift"),
+    Row(url="clusters:extension", args=_cluster, allowed=MEMBERS, hidden_from=OUTSIDERS),
+    Row(
+        url="clusters:extension",
+        method="post",
+        args=_cluster,
+        data=_update,
+        allowed=PROPOSERS,
+        hidden_from=OUTSIDERS,
+        ok=302,
+        done=_asked,
+    ),
+    Row(url="clusters:extension_delete", args=_cluster, allowed=PROPOSERS, hidden_from=OUTSIDERS),
+    Row(
+        url="clusters:extension_delete",
+        method="post",
+        args=_cluster,
+        data=lambda _scene: {"reason": "Moved elsewhere", "typed_name": "aks-demo"},
+        allowed=PROPOSERS,
+        hidden_from=OUTSIDERS,
+        ok=302,
+        done=_asked,
     ),
 ]
