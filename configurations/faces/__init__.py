@@ -36,11 +36,11 @@ __all__ = [
     "faces_of",
 ]
 
-_MAKERS = (command_line, bicep, azapi, azurerm, arm_template, flux_objects, rest)
+_MAKERS = (command_line, bicep, azurerm, azapi, arm_template, flux_objects, rest)
 
 
 def faces_of(specification: Specification, place: Place) -> list[Face]:
-    """Every face, in the order of the tabs: az, bicep, azapi, azurerm, arm, flux, rest.
+    """Every face, in the order of the tabs: az, bicep, azurerm, azapi, arm, flux, rest.
 
     A draft may be incomplete: what is missing is missing or empty in the faces too.
     """

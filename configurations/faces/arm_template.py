@@ -31,7 +31,7 @@ def face(bare: Bare, place: Place) -> Face:
     ]
     return Face(
         code="arm",
-        label=_("ARM JSON"),
+        label=_("ARM"),
         language="json",
         text=json.dumps(template, indent=2, ensure_ascii=False) + "\n",
         file_name=f"{place.file_stem}.json",

@@ -22,7 +22,7 @@ def face(bare: Bare, place: Place) -> Face:
     blocks = [settings, *map(hcl.variable, bare.secrets), resource]
     return Face(
         code="azapi",
-        label=_("Terraform azapi"),
+        label=_("azapi"),
         language="hcl",
         text="\n".join(map(str, blocks)),
         file_name=f"{place.file_stem}-azapi.tf",

@@ -53,7 +53,7 @@ def face(bare: Bare, place: Place) -> Face:
     notes = lacking or [*_notes(bare, place), *state_notes(bare)]
     return Face(
         code="azurerm",
-        label=_("Terraform azurerm"),
+        label=_("Terraform"),
         language="hcl",
         text="" if lacking else _text(bare, place, resource_type),
         file_name=f"{place.file_stem}-azurerm.tf",

@@ -26,7 +26,7 @@ def face(bare: Bare, place: Place) -> Face:
     namespace = bare.properties.get("namespace") or "default"
     return Face(
         code="flux",
-        label=_("Flux YAML"),
+        label=_("Flux"),
         language="yaml",
         text=manifests.dump_all(_objects(bare, place.configuration_name, namespace)),
         file_name=f"{place.file_stem}.yaml",

@@ -30,7 +30,7 @@ def test_one_face_is_open_and_every_other_is_a_link_that_needs_no_script():
     hrefs = re.findall(r'<a [^>]*?href="([^"]+)"', html)
     assert hrefs == [
         f"?face={code}&amp;keep=1#faces"
-        for code in ("az", "bicep", "azapi", "azurerm", "arm", "flux", "rest")
+        for code in ("az", "bicep", "azurerm", "azapi", "arm", "flux", "rest")
     ]
     assert 'hx-get="/drafts/7/source/?face=arm&amp;keep=1"' in html
 

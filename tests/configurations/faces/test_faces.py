@@ -17,7 +17,7 @@ from configurations.specification import Specification, normalised
 from tests.configurations.faces import readers
 from tests.configurations.faces.strategies import SOURCES, TUTORIAL, place, specifications
 
-CODES = ["az", "bicep", "azapi", "azurerm", "arm", "flux", "rest"]
+CODES = ["az", "bicep", "azurerm", "azapi", "arm", "flux", "rest"]
 KINDS = ["managedClusters", "connectedClusters", "provisionedClusters"]
 
 
