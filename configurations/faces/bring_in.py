@@ -28,21 +28,17 @@ def bring_in(text: str) -> list[BroughtIn]:
     """Every configuration in `text`, its form found out; BringInError where there is none."""
     if len(text) > SIZE_LIMIT:
         raise BringInError(_("Bring in at most %(n)d characters.") % {"n": SIZE_LIMIT})
-    if not text.lstrip().startswith(("{", "[")):
-        return from_flux_yaml(text)
     try:
-        value = json.loads(text, parse_constant=_no_constant)
-    except RecursionError as error:
-        raise BringInError(_("This is no JSON.")) from error
-    except ValueError as error:
-        reason = getattr(error, "msg", "")
-        line = getattr(error, "lineno", 0)
+        if text.lstrip().startswith(("{", "[")):
+            return from_json(_read(text))
+        return from_flux_yaml(text)
+    except json.JSONDecodeError as error:
         raise BringInError(
-            _("This is no JSON: %(reason)s in line %(line)d.") % {"reason": reason, "line": line}
-            if reason
-            else _("This is no JSON.")
+            _("This is no JSON: %(reason)s in line %(line)d.")
+            % {"reason": error.msg, "line": error.lineno}
         ) from error
-    return from_json(value)
+    except RecursionError as error:
+        raise BringInError(_("It is nested too deeply.")) from error
 
 
 def from_json(value: Any) -> list[BroughtIn]:
@@ -190,5 +186,16 @@ def _nothing() -> BringInError:
     return BringInError(_("There is no Flux configuration in it."))
 
 
+def _read(text: str) -> Any:
+    """JSON, without what only Python takes for it and without endless numbers."""
+    return json.loads(text, parse_constant=_no_constant, parse_int=_integer)
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20:
+        raise BringInError(_("A number has too many digits."))
+    return int(digits)
+
+
 def _no_constant(name: str) -> Any:
-    raise ValueError(name)
+    raise BringInError(_("This is no JSON: %(name)s is no value of it.") % {"name": name})

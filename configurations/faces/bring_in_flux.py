@@ -72,8 +72,6 @@ def seconds(value: Any) -> int | None:
 def _documents(text: str) -> list[Any]:
     try:
         return list(yaml.load_all(text, Loader=_Loader))
-    except RecursionError as error:
-        raise BringInError(_("This is no YAML.")) from error
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         raise BringInError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from pydantic import BaseModel, ValidationError
 
 from configurations.specification import Specification, desired_part
@@ -18,6 +19,7 @@ SECRETS_IN = {
 }
 _VERBATIM = frozenset({"substitute", "verificationConfig"})  # maps whose keys are data
 _GONE = object()
+_UNFIT = gettext_lazy("The text holds a character that cannot be kept.")
 _ROUNDS = 5  # a piece that is taken out can uncover the fault of the one around it
 
 
@@ -81,7 +83,8 @@ def cleaned(found: Found, resolve: Resolve | None = None) -> BroughtIn:
         ignored.append(Ignored(_dotted(place), _("This field is not known here.")))
     if unknown:
         specification = Specification.from_wire(_without(wire, unknown))
-    return BroughtIn(found.name, found.cluster_id, specification, tuple(ignored))
+    name, cluster_id = (it if is_text(it) else "" for it in (found.name, found.cluster_id))
+    return BroughtIn(name, cluster_id, specification, tuple(ignored))
 
 
 def _pruned(
@@ -94,6 +97,9 @@ def _pruned(
             key = str(key)
             where = f"{path}.{key}" if path else key
             if item is None:
+                continue
+            if not is_text(key):
+                ignored.append(Ignored(path, str(_UNFIT)))
                 continue
             if inside not in _VERBATIM and _is_secret(key, inside):
                 if item not in ("", {}):
@@ -110,6 +116,9 @@ def _pruned(
             if item is not None
         ]
         return [it for it in kept_items if it is not _GONE]
+    if isinstance(value, str) and not is_text(value):
+        ignored.append(Ignored(path, str(_UNFIT)))
+        return _GONE
     if isinstance(value, str) and resolve is not None:
         try:
             return resolve(value)
@@ -117,6 +126,15 @@ def _pruned(
             ignored.append(Ignored(path, str(error.args[0])))
             return _GONE
     return value
+
+
+def is_text(value: str) -> bool:
+    """Whether every database takes it: no NUL, no half of a surrogate pair."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
 
 
 def _is_secret(key: str, inside: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from typing import Any
@@ -320,7 +321,9 @@ def test_durations_come_back(number):
     [
         "", "{}", "[]", "[1]", "null", "just words", '{"a": ', '{"properties": 1}', "- a\n- b",
         "a: &x [1]\nb: *x", "a: b: c", "\0", '{"resources": 1}', '{"values": {"root_module": 3}}',
-        "[" * 100_000, "{a: " * 5_000, '{"properties": {"timeout": NaN}}',
+        "[" * 100_000, "[" * 500 + "]" * 500, "{a: " * 5_000,
+        "9" * 5_000,
+        '{"properties": {"suspend": ' + "9" * 5_000 + "}}", '{"properties": {"timeout": NaN}}',
         '{"terraform_version": "1", "resources": [{"instances": [{"attributes": 1}]}]}',
         "!!python/object/apply:os.system [id]", "x" * 1_000_001,
         '{"resources": [{"type": "Microsoft.KubernetesConfiguration/fluxConfigurations"}]}',
@@ -367,6 +370,23 @@ def test_any_body_is_read_or_refused_and_never_breaks(value):
                 continue
             for it in found:
                 assert Specification.from_wire(it.specification.to_wire()) == it.specification
+
+
+@pytest.mark.parametrize("depth", [100, 300, 500, 700, 900, 2_000])
+@pytest.mark.parametrize("head", ['{"properties": ', '{"resources": ', '{"values": ', "", "x: "])
+def test_a_deep_text_is_read_or_refused(depth, head):
+    close = "}" if head.startswith("{") else ""
+    for step, end in (('{"kustomizations": ', "}"), ('{"child_modules": [', "]}"), ("[", "]")):
+        with contextlib.suppress(BringInError):
+            bring_in(head + step * depth + "1" + end * depth + close)
+
+
+def test_what_no_database_keeps_is_left_out():
+    wire = {"sourceKind": "Bucket", "bucket": {"url": "\0", "bucketName": "\ud800", "\0": 1}}
+    (found,) = bring_in(json.dumps({"name": "a\0", "properties": wire}))
+    assert found.name == ""
+    assert found.specification.to_wire() == {"sourceKind": "Bucket", "bucket": {}}
+    assert [it.path for it in found.ignored] == ["bucket.url", "bucket.bucketName", "bucket"]
 
 
 # --- Terraform ------------------------------------------------------------------------------
