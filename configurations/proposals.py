@@ -11,7 +11,7 @@ from changes.models import Change
 from clusters.extension_kind import install_step
 from clusters.models import Cluster
 from configurations.models import Configuration
-from configurations.specification.wire import desired_part, live_digest, merge_patch
+from configurations.specification.wire import desired_part, live_digest, merge_patch, spoken
 
 KIND = "flux_configuration"
 
@@ -44,11 +44,11 @@ def update_target(configuration: Configuration, properties: Mapping[str, Any], v
     One that the portal made is replaced with the full body. One that was made elsewhere may have
     secrets that we do not know and a PUT would wipe: it is patched.
     """
-    base = desired_part(configuration.observed)
+    base, wanted = spoken(desired_part(configuration.observed)), spoken(properties)
     if configuration.adopted:
-        method, body = "PATCH", merge_patch(base, properties)
+        method, body = "PATCH", merge_patch(base, wanted)
     else:
-        method, body = "PUT", dict(properties)
+        method, body = "PUT", wanted
     return _target(
         configuration.cluster,
         _step(configuration, base, verb, method, {"properties": body}),
@@ -65,7 +65,7 @@ def suspend_target(configuration: Configuration, *, suspend: bool) -> Target:
 
 def delete_target(configuration: Configuration) -> Target:
     """Delete the configuration; with prune its objects go too."""
-    base = desired_part(configuration.observed)
+    base = spoken(desired_part(configuration.observed))
     step = _step(configuration, base, Change.Verb.DELETE, "DELETE", None)
     return _target(configuration.cluster, step, configuration)
 

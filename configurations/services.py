@@ -25,6 +25,7 @@ from configurations.models import Configuration, Draft
 from configurations.reading import IN_FLIGHT
 from configurations.risks import bodies, own_step
 from configurations.specification import Specification, Violation, live_digest, violations_of
+from configurations.specification.wire import spoken
 from configurations.wizard import compose
 
 STEPS = ("basics", "source", "kustomizations", "review")
@@ -137,7 +138,7 @@ def draft_base(draft: Draft) -> dict[str, Any] | None:
 
 def draft_properties(draft: Draft) -> dict[str, Any]:
     """The properties that the draft asks for, as ARM's JSON; valid or not."""
-    return compose.properties_of(draft.data, draft_base(draft))
+    return spoken(compose.properties_of(draft.data, draft_base(draft)))
 
 
 def draft_name(draft: Draft) -> str:

@@ -68,6 +68,25 @@ def desired_part(properties: Mapping[str, Any]) -> dict[str, Any]:
     return part
 
 
+def spoken(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """`properties` without what says nothing: nulls at every level, no protected settings.
+
+    ARM answers with a null for each field that it knows; a body means the same without them.
+    """
+    part = _without_nulls(properties)
+    if not part.get("configurationProtectedSettings", True):
+        del part["configurationProtectedSettings"]
+    return part
+
+
+def _without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_nulls(item) if isinstance(item, Mapping) else item
+        for key, item in value.items()
+        if item is not None
+    }
+
+
 def normalised(properties: Mapping[str, Any]) -> dict[str, Any]:
     """The desired part in one form: defaults filled, nothing empty, order fixed, no secrets.
 

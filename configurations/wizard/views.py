@@ -18,7 +18,7 @@ from clusters.models import Cluster
 from configurations import services
 from configurations.access_checks import change_for, cluster_for, configuration_for, draft_for
 from configurations.models import Configuration, Draft
-from configurations.specification.wire import desired_part
+from configurations.specification.wire import desired_part, spoken
 from configurations.wizard import pages, rows
 from configurations.wizard.clusters import cluster_search
 from configurations.wizard.forms import (
@@ -228,7 +228,7 @@ def _review_page(draft: Draft, form: ReasonForm) -> dict[str, Any]:
         "form": form,
         "problems": problems,
         "moved": services.draft_moved(draft),
-        "diff": diff(desired_part(base), body) if base is not None else None,
+        "diff": diff(spoken(desired_part(base)), body) if base is not None else None,
         "extension_missing": draft.purpose == Draft.Purpose.CREATE and _lacks_extension(draft),
         "order": pages.order_of(draft),
     }
