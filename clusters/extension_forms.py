@@ -38,15 +38,11 @@ class Entry:
 
 
 @dataclass
-class Section:
-    """A heading of the page: its entries parted by controller, and what to say of it closed."""
+class Part:
+    """Entries under a heading of their own ("": the section's), such as one controller's."""
 
-    group: Group
-    parts: list[tuple[str, list[Entry]]]
-
-    @property
-    def entries(self) -> list[Entry]:
-        return [entry for _title, entries in self.parts for entry in entries]
+    title: str
+    entries: list[Entry]
 
     @property
     def set_count(self) -> int:
@@ -54,9 +50,25 @@ class Section:
 
     @property
     def is_open(self) -> bool:
-        """Controllers are what people come for; the rest opens where there is something to see."""
-        wrong = any(entry.bound.errors for entry in self.entries)
-        return wrong or self.group == Group.CONTROLLERS or self.set_count > 0
+        """Open where there is something to see."""
+        return self.set_count > 0 or any(entry.bound.errors for entry in self.entries)
+
+
+@dataclass
+class Section:
+    """A heading of the page, and what to say of it while it is closed."""
+
+    group: Group
+    parts: list[Part]
+
+    @property
+    def set_count(self) -> int:
+        return sum(part.set_count for part in self.parts)
+
+    @property
+    def is_open(self) -> bool:
+        """Controllers are what people come for."""
+        return self.group == Group.CONTROLLERS or any(part.is_open for part in self.parts)
 
 
 class ExtensionForm(ReasonForm):
@@ -179,11 +191,12 @@ class ExtensionForm(ReasonForm):
     # --- How it is drawn -------------------------------------------------------------------
     def sections(self) -> Iterator[Section]:
         for group in Group:
-            parts: dict[str, list[Entry]] = {}
+            parts: dict[str, Part] = {}
             for setting in CATALOGUE:
                 if setting.group == group:
-                    parts.setdefault(setting.section, []).append(self._entry(setting))
-            yield Section(group, list(parts.items()))
+                    part = parts.setdefault(setting.section, Part(setting.section, []))
+                    part.entries.append(self._entry(setting))
+            yield Section(group, list(parts.values()))
 
     def _entry(self, setting: Setting) -> Entry:
         return Entry(
