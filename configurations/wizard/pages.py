@@ -6,15 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from pydantic import ValidationError
 
-from configurations.export import az_command, az_kustomization
+from configurations.faces import faces_context
+from configurations.faces.places import place_of
 from configurations.models import Draft
 from configurations.pictures import Link, Node, Picture, draw
 from configurations.services import STEPS, draft_base, draft_name, draft_properties
+from configurations.specification import Specification
 from configurations.specification.graph import cycles, layers
 from configurations.specification.violations import Violation
 from configurations.wizard import rows
@@ -52,9 +56,8 @@ def previous_step(step: str) -> str:
     return STEPS[STEPS.index(step) - 1]
 
 
-def page(draft: Draft, step: str) -> dict[str, Any]:
+def page(request: HttpRequest, draft: Draft, step: str) -> dict[str, Any]:
     """The context that every step shares."""
-    properties = draft_properties(draft)
     place = STEPS.index(step)
     return {
         "draft": draft,
@@ -66,18 +69,27 @@ def page(draft: Draft, step: str) -> dict[str, Any]:
         "previous": step_url(draft, STEPS[place - 1]) if place else "",
         "previous_label": LABELS[STEPS[place - 1]] if place else "",
         "next_label": LABELS[STEPS[place + 1]] if place + 1 < len(STEPS) else "",
-        "body": {"properties": properties},
-        "az": az_command(draft.cluster, draft_name(draft), properties) if draft.cluster else "",
-        "az_unsaved": _az_unsaved(draft),
+        **_faces(draft, request.POST.get("face") or request.GET.get("face", "")),
     }
 
 
-def _az_unsaved(draft: Draft) -> str:
-    """The option of a new kustomization that is still open in the editor."""
+def _faces(draft: Draft, code: str) -> dict[str, Any]:
+    """The same thing in the form that was chosen, with what is open in the editor in it.
+
+    What is typed may not be a specification yet: then there is nothing to show.
+    """
+    if draft.cluster is None:
+        return {}
+    properties = draft_properties(draft)
     row = draft.data["kustomizations"]["open"]
-    if row is None or row["key"] or rows.is_untouched(row):
-        return ""
-    return az_kustomization(row["name"], entry_of(row))
+    if row is not None and row["name"] and not rows.is_untouched(row):
+        kustomizations = {**(properties.get("kustomizations") or {}), row["name"]: entry_of(row)}
+        properties = {**properties, "kustomizations": kustomizations}
+    try:
+        specification = Specification.from_wire(properties)
+    except ValidationError:
+        return {}
+    return faces_context(specification, place_of(draft.cluster, draft_name(draft)), code)
 
 
 def step_links(draft: Draft, current: str) -> list[StepLink]:

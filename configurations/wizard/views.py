@@ -116,7 +116,7 @@ def _form_step(
     judged = step in draft.data["saved"] and not is_htmx(request)
     data = draft.data[step]
     form = form_class(data, **options) if judged else form_class(initial=data, **options)
-    context = {**pages.page(draft, step), "form": form}
+    context = {**pages.page(request, draft, step), "form": form}
     return render(request, f"configurations/wizard/{step}.html", context)
 
 
@@ -124,7 +124,7 @@ def _fixed_step(request: HttpRequest, draft: Draft, step: str) -> HttpResponse:
     """A step of an edit in which nothing can be altered."""
     if request.method == "POST":
         return _go(request, draft, step, sound=True)
-    context = {**pages.page(draft, step), "form": None}
+    context = {**pages.page(request, draft, step), "form": None}
     return render(request, f"configurations/wizard/{step}.html", context)
 
 
@@ -167,7 +167,7 @@ def draft_kustomizations(request: HttpRequest, pk: int) -> HttpResponse:
     data = draft.data["kustomizations"]
     asked = "kustomizations" in draft.data["saved"] and data["open"] is None
     context = {
-        **pages.page(draft, "kustomizations"),
+        **pages.page(request, draft, "kustomizations"),
         "rows": data["rows"],
         "open_key": data["open"]["key"] if data["open"] else None,
         "form": rows.editor(data, name),
@@ -213,10 +213,10 @@ def draft_review(request: HttpRequest, pk: int) -> HttpResponse:
                 form.add_error(None, str(refusal))
             else:
                 return redirect("changes:detail", change.pk)
-    return render(request, "configurations/wizard/review.html", _review_page(draft, form))
+    return render(request, "configurations/wizard/review.html", _review_page(request, draft, form))
 
 
-def _review_page(draft: Draft, form: ReasonForm) -> dict[str, Any]:
+def _review_page(request: HttpRequest, draft: Draft, form: ReasonForm) -> dict[str, Any]:
     base = services.draft_base(draft)
     body = services.draft_properties(draft)
     problems = [
@@ -224,8 +224,9 @@ def _review_page(draft: Draft, form: ReasonForm) -> dict[str, Any]:
         for it in services.draft_violations(draft)
     ]
     return {
-        **pages.page(draft, "review"),
+        **pages.page(request, draft, "review"),
         "form": form,
+        "body": {"properties": body},
         "problems": problems,
         "moved": services.draft_moved(draft),
         "diff": diff(spoken(desired_part(base)), body) if base is not None else None,

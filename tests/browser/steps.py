@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import REPOSITORY
+from tests.house_process import House
 
 APPLIED_MS = 60_000
+FLUX = "providers/Microsoft.KubernetesConfiguration/fluxConfigurations"
 
 
 def wait_until_applied(page: Page) -> None:
@@ -97,3 +101,85 @@ def approve(page: Page, change: str, comment: str = "") -> None:
     if comment:
         page.get_by_label("Comment").first.fill(comment)
     page.get_by_role("button", name=re.compile("^Approve")).first.click()
+
+
+def propose_small(page: Page, *, cluster: str, name: str) -> str:
+    """A configuration with one kustomization, submitted; the address of the change."""
+    choose_cluster(page, cluster)
+    fill_basics(page, name=name)
+    fill_source(page)
+    add_kustomization(page, name="infra", path="./infrastructure")
+    next_step(page)
+    return submit(page, f"{name} is needed.")
+
+
+def reload_until(page: Page, text: str | re.Pattern[str], *, seconds: float = 60) -> None:
+    """Without JavaScript a page moves when its reader asks for it again."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            expect(page.locator("main")).to_contain_text(text, timeout=1_000)
+            return
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+            page.reload()
+
+
+def writes_of(house: House, name: str) -> list[dict[str, Any]]:
+    """What ARM accepted from the portal for a configuration of this name, in order."""
+    return [
+        entry
+        for entry in house.journal()
+        if entry["path"].endswith(f"/{name}") and not entry["out_of_band"]
+    ]
+
+
+def configuration_id(house: House, cluster: str, name: str) -> str:
+    """The ARM id of a configuration."""
+    return f"{cluster_id(house, cluster)}/{FLUX}/{name}"
+
+
+def cluster_id(house: House, cluster: str) -> str:
+    """The ARM id of a cluster of the tutorial."""
+    provider = (
+        "Microsoft.Kubernetes/connectedClusters"
+        if cluster.endswith("arc")
+        else "Microsoft.ContainerService/managedClusters"
+    )
+    subscription = house.simulator["subscription_ids"][0]
+    group = f"/subscriptions/{subscription}/resourceGroups/flux-demo-rg"
+    return f"{group}/providers/{provider}/{cluster}"
+
+
+def another_cluster(house: House, name: str) -> str:
+    """One more AKS cluster, on which no agent runs; its ARM id."""
+    like = house.ask("resources", resource_type="Microsoft.ContainerService/managedClusters")[0]
+    made = cluster_id(house, name)
+    house.tell("put_resource", document={**like, "id": made, "name": name})
+    return made
+
+
+def made_outside(house: House, cluster: str, name: str) -> str:
+    """A configuration that nobody proposed here, with all in order; its ARM id."""
+    made = configuration_id(house, cluster, name)
+    body = {
+        "scope": "cluster",
+        "namespace": name,
+        "sourceKind": "GitRepository",
+        "gitRepository": {"url": REPOSITORY, "repositoryRef": {"branch": "main"}},
+        "kustomizations": {"infra": {"path": "./infrastructure", "prune": True}},
+    }
+    status, answer = house.tell("edit", resource_id=made, method="PUT", body={"properties": body})
+    assert status == 201, answer
+    report(house, made, "Compliant")
+    return made
+
+
+def report(house: House, configuration: str, compliance: str) -> None:
+    """Let Azure report this compliance of a configuration that no agent follows."""
+    house.tell(
+        "set_properties",
+        resource_id=configuration,
+        properties={"complianceState": compliance, "provisioningState": "Succeeded"},
+    )

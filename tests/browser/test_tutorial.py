@@ -87,9 +87,8 @@ def test_two_people_bring_the_tutorials_configuration_to_compliance_and_take_it_
     expect(author.locator("main h2").first).to_have_text("Compliant", timeout=COMPLIANT_MS)
 
     # Edit a kustomization: change, review, apply.
-    author.get_by_role("link", name="Propose change").first.click()
-    next_step(author)
-    next_step(author)
+    author.get_by_role("button", name="Propose change").first.click()
+    author.goto(author.url.replace("source", "kustomizations"))
     author.get_by_role("button", name="Edit infra").click()
     author.get_by_label("Sync interval (minutes)").fill("5")
     author.get_by_role("button", name="Save kustomization").click()
@@ -110,13 +109,11 @@ def test_two_people_bring_the_tutorials_configuration_to_compliance_and_take_it_
         expect(author.locator("main h2").first).to_have_text(state, timeout=COMPLIANT_MS)
 
     # Delete, with the warning that prune removes what was deployed.
-    author.goto(detail.rstrip("/") + "/delete/")
-    expect(author.locator("main")).to_contain_text(re.compile("prune", re.IGNORECASE))
-    author.get_by_label("Reason").fill("The tutorial is over.")
-    author.get_by_label(re.compile("type", re.IGNORECASE)).first.fill("cluster-config")
-    author.get_by_role("button", name=re.compile("^Propose|^Submit")).click()
-    author.wait_for_url(re.compile(r"/changes/\d+/"))
-    approve(approver, author.url)
+    author.goto(detail)
+    author.get_by_role("link", name="Delete").first.click()
+    expect(author.locator("main")).to_contain_text("also deletes what it deployed")
+    expect(author.locator("main")).to_contain_text("apps")
+    approve(approver, propose_act(author, detail, "Delete"))
     wait_until_applied(author)
     assert writes(house)[-1]["method"] == "DELETE"
     author.goto("/configurations/")
