@@ -121,7 +121,7 @@ class ExtensionForm(ReasonForm):
             )
 
     def _field_of(self, setting: Setting) -> forms.Field:
-        given = {
+        given: dict[str, Any] = {
             "label": setting.label,
             "help_text": setting.text,
             "required": False,

@@ -103,6 +103,10 @@ class FluxExtensionKind:
         ]
         if nodes:
             found.append(Fact(value=str(nodes), text=ngettext("node", "nodes", nodes)))
+        if change.verb != Change.Verb.INSTALL:
+            held = sum(it.configurations.filter(gone_at=None).count() for it in clusters)
+            text = ngettext("configuration there", "configurations there", held)
+            found.append(Fact(value=str(held), text=text))
         return found
 
     def target_url(self, change: Change, position: int) -> str:

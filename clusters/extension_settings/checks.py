@@ -62,6 +62,9 @@ def refusals(
     """Key → reason for people, for each asked setting that is refused; empty where none is."""
     found: dict[str, str] = {}
     for key, value in asked.items():
+        setting = setting_of(key)
+        if setting is not None and key in current and value in {None, setting.default}:
+            continue  # going back to the default from what was set elsewhere is always right
         reason = _refusal(key, value, version, cluster_kind)
         if reason:
             found[key] = reason
@@ -82,7 +85,7 @@ def _refusal(key: str, value: str | None, version: str, cluster_kind: str) -> st
             return _("A key has letters, digits, dots and hyphens.")
         too_long = value is not None and len(value) > LONGEST_VALUE
         return _("The value is too long.") if too_long else ""
-    if value is None:  # taking away what was set elsewhere is always right
+    if value is None:
         return ""
     reason = unavailable(setting, version=version, cluster_kind=cluster_kind)
     return reason or setting.value.problem(value)

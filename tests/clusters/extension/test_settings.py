@@ -150,13 +150,20 @@ def test_a_setting_newer_than_the_extension_is_refused() -> None:
     assert "1.24.0" in refused(key, "lens", version="1.23.2")
     assert refused(key, "lens", version="1.24.0") == ""
     assert refused(key, "lens", version="") == ""  # still installing: not known
-    assert refused(key, None, version="1.23.2") == ""  # taking it away is always right
 
 
 def test_a_setting_of_another_kind_of_cluster_is_refused() -> None:
     assert "AKS" in refused("useKubeletIdentity", "true", kind=ARC)
     assert refused("useKubeletIdentity", "true", kind=AKS) == ""
     assert refused("workloadIdentity.enable", "false", kind=PROVISIONED) != ""
+
+
+def test_what_was_set_elsewhere_goes_back_to_its_default() -> None:
+    given = {"version": "1.5.0", "cluster_kind": ARC}
+    current = {"useKubeletIdentity": "true", "kustomize-controller.override-manager": "lens"}
+    assert refusals({"useKubeletIdentity": "false"}, current=current, **given) == {}
+    assert refusals(dict.fromkeys(current), current=current, **given) == {}
+    assert refusals({"useKubeletIdentity": "false"}, current={}, **given) != {}
 
 
 def test_workload_identity_came_to_arc_later() -> None:

@@ -366,6 +366,8 @@ def test_controllers_that_configurations_need_are_a_bad_risk(
     assert "cluster-config" in found["controller_off"].text
     assert found["controller_off"].anchor.endswith("kustomize-controller.enabled")
     assert (found["tenancy_off"].tone, found["restart"].tone) == ("bad", "warn")
+    facts = {str(fact.text): fact.value for fact in kind_named(change.kind).facts(change)}
+    assert facts["configuration there"] == "1"
 
 
 def test_the_step_over_1_23_is_told(extension: Extension, author: User) -> None:
