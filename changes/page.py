@@ -295,8 +295,9 @@ class ChangePage:
     @property
     def revise_url(self) -> str:
         """Where the kind lets the author reopen the change, by POST ("" where it does not)."""
-        if isinstance(self.kind, Revisable) and self.change.state in REVISABLE and self.is_author:
-            return self.kind.revise_url(self.change)
+        kind: object = self.kind
+        if isinstance(kind, Revisable) and self.change.state in REVISABLE and self.is_author:
+            return kind.revise_url(self.change)
         return ""
 
     # --- How it goes -----------------------------------------------------------------------
@@ -335,9 +336,10 @@ class ChangePage:
     def moved(self) -> list[str]:
         """Names of targets that were altered since they were submitted, as far as is known."""
         waiting = {Change.State.IN_REVIEW, Change.State.DRAFT}
-        if self.change.state not in waiting or not isinstance(self.kind, Observing):
+        kind: object = self.kind
+        if self.change.state not in waiting or not isinstance(kind, Observing):
             return []
-        return [self.targets[position].name for position in self.kind.moved_targets(self.change)]
+        return [self.targets[position].name for position in kind.moved_targets(self.change)]
 
     @property
     def hidden_targets(self) -> int:

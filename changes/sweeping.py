@@ -44,8 +44,8 @@ def sweep_once(
     Returns when the caller should itself look again at operations for which no bell could be
     rung: {operation id: time.monotonic()}.
     """
-    for work in (change_expire_due, sweep_outbox):
-        _guarded(work)
+    _guarded(change_expire_due)
+    _guarded(sweep_outbox)
     again = advance_due(stopping=stopping)
     beat(name)
     for work in _registered:

@@ -40,7 +40,7 @@ def _required(name: str) -> str:
 
 
 SECRET_KEY = _required("FLUXGATE_SECRET_KEY")
-SECRET_KEY_FALLBACKS = env.list("FLUXGATE_SECRET_KEY_FALLBACKS", [])
+SECRET_KEY_FALLBACKS: list[str] = env.list("FLUXGATE_SECRET_KEY_FALLBACKS", [])
 # Fernet keys, newest first: the first one encrypts, all of them decrypt (rotation).
 ENCRYPTION_KEYS: list[str] = [
     key.strip() for key in env.str("FLUXGATE_ENCRYPTION_KEYS", "").split(",") if key.strip()
@@ -55,7 +55,7 @@ if not ENCRYPTION_KEYS:
 ALLOWED_HOSTS = env.list("FLUXGATE_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 # Set where the portal is reached over TLS: secure cookies, HSTS, redirect behind the proxy.
 SECURE_SITE = env.bool("FLUXGATE_SECURE_SITE", False)
-CSRF_TRUSTED_ORIGINS = env.list("FLUXGATE_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("FLUXGATE_TRUSTED_ORIGINS", [])
 
 # --- The parts ------------------------------------------------------------------------------
 ROOT_URLCONF = "portal.urls"

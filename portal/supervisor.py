@@ -216,18 +216,20 @@ def keep_secrets(data: Path) -> None:
     """Generate the two secrets at the first start and pass them to the parts by file."""
     from cryptography.fernet import Fernet
 
-    for name, file, make in (
-        ("FLUXGATE_SECRET_KEY", "secret-key", lambda: secrets.token_urlsafe(60)),
-        ("FLUXGATE_ENCRYPTION_KEYS", "encryption-keys", lambda: Fernet.generate_key().decode()),
-    ):
-        if name in os.environ or f"{name}_FILE" in os.environ:
-            continue
-        path = data / file
-        if not path.exists():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as stream:
-                stream.write(make())
-        os.environ[f"{name}_FILE"] = str(path)
+    _keep_secret("FLUXGATE_SECRET_KEY", data / "secret-key", secrets.token_urlsafe(60))
+    _keep_secret(
+        "FLUXGATE_ENCRYPTION_KEYS", data / "encryption-keys", Fernet.generate_key().decode()
+    )
+
+
+def _keep_secret(name: str, path: Path, fresh: str) -> None:
+    if name in os.environ or f"{name}_FILE" in os.environ:
+        return
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(fresh)
+    os.environ[f"{name}_FILE"] = str(path)
 
 
 def start_redis(house: House, data: Path) -> None:

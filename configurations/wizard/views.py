@@ -71,12 +71,10 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(pages.step_url(draft, "source"))
 
 
-@require_http_methods(["GET", "POST"])
+@require_POST
 def revise(request: HttpRequest, pk: int) -> HttpResponse:
-    """Reopen a change of one's own as a draft: asked first, because a GET writes nothing."""
+    """Reopen a change of one's own as a draft."""
     change = change_for(request, pk)
-    if request.method == "GET":
-        return render(request, "configurations/wizard/revise.html", {"change": change})
     try:
         draft = services.draft_revise(author=user_of(request), change=change)
     except ChangeRefused as refusal:
