@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEvent
@@ -103,14 +104,14 @@ ACTIONS: dict[str, Action] = {
     "connection.recovered": Action(
         "fleet", "plug-connected", "good", _("Connection {object} works again")
     ),
-    "cluster.seen": Action("fleet", "server-2", "none", _("Cluster {object} was found")),
+    "cluster.seen": Action("fleet", "server-2", "none", _("Cluster found: {object}")),
     "cluster.gone": Action("fleet", "server-off", "warn", _("Cluster {object} is gone")),
     "cluster.environment_changed": Action(
         "fleet", "tag", "none", _("{actor} moved cluster {object} to another environment")
     ),
-    "extension.seen": Action("fleet", "puzzle", "none", _("Extension {object} was found")),
+    "extension.seen": Action("fleet", "puzzle", "none", _("Extension found: {object}")),
     "extension.gone": Action("fleet", "puzzle", "warn", _("Extension {object} is gone")),
-    "configuration.seen": Action("fleet", "stack-2", "none", _("Configuration {object} was found")),
+    "configuration.seen": Action("fleet", "stack-2", "none", _("Configuration found: {object}")),
     "configuration.gone": Action("fleet", "stack-2", "warn", _("Configuration {object} is gone")),
     "configuration.adopted": Action("fleet", "stack-2", "none", _("{actor} adopted {object}")),
     # --- what others did past the portal ---
@@ -155,10 +156,17 @@ def look(action: str) -> Action:
     return ACTIONS.get(action, _UNKNOWN)
 
 
-def sentence(event: AuditEvent) -> str:
-    """What happened, in one sentence in the reader's language."""
-    facts = {"actor": event.actor_name, "object": event.object_name, "action": event.action}
-    return str(look(event.action).sentence).format_map(facts)
+def sentence(event: AuditEvent, object_name: str = "") -> str:
+    """What happened, in one sentence in the reader's language.
+
+    `object_name` stands for the object where its own name would say the same again and again.
+    """
+    facts = {
+        "actor": event.actor_name,
+        "object": object_name or event.object_name,
+        "action": event.action,
+    }
+    return capfirst(str(look(event.action).sentence).format_map(facts))
 
 
 def under(event: AuditEvent) -> str:

@@ -75,6 +75,7 @@ class Decision:
 
     title: str
     more: str = ""
+    says_state: bool = False  # the title names the state itself, so no word stands beside it
     may_review: bool = False
     again: str = ""  # the words on the button that puts a stopped change in review again
     revise_url: str = ""
@@ -218,7 +219,8 @@ class ChangePage:
             return self._returned()
         if state == Change.State.FAILED:
             return self._failed()
-        return Decision(*self._said_of(state))
+        title, more = self._said_of(state)
+        return Decision(title, more, says_state=True)
 
     def _in_review(self) -> Decision:
         counted = _("%(have)d of %(need)d approvals.") % {
@@ -277,8 +279,10 @@ class ChangePage:
     def _said_of(self, state: Change.State) -> tuple[str, str]:
         total = len(self.operations)
         done = sum(o.state == Operation.State.SUCCEEDED for o in self.operations)
-        progress = ngettext(
-            "%(done)d of %(total)d write is done.", "%(done)d of %(total)d writes are done.", total
+        progress = (
+            ngettext("The write is done.", "All %(total)d writes are done.", total)
+            if done == total
+            else _("%(done)d of %(total)d writes are done.")
         ) % {"done": done, "total": total}
         said = {
             Change.State.APPROVED: (_("Approved. A worker starts it within seconds."), progress),
@@ -365,7 +369,9 @@ def _told(events: Any) -> Iterator[dict[str, Any]]:
         yield {
             "event": event,
             "look": actions.look(event.action),
-            "sentence": actions.sentence(event),
+            "sentence": actions.sentence(
+                event, _("this change") if event.object_type == "change" else ""
+            ),
             "under": actions.under(event),
         }
 

@@ -28,7 +28,7 @@ from changes.services import (
 )
 from live.pages import render_page
 
-PARTS = ("decision", "approvals", "targets", "story")
+PARTS = ("withdraw", "decision", "approvals", "targets", "story")
 FORBIDDEN = {"no_right", "own_change"}
 
 

@@ -265,7 +265,7 @@ def _change_moments(configuration: Configuration, user: User) -> list[Moment]:
     for operation in operations:
         if operation.accepted_at is None:
             continue
-        under = _("correlation %(id)s") % {"id": operation.correlation_id}
+        under = _("correlation %(id)s") % {"id": f"{operation.correlation_id[:13]}…"}
         moments.append(
             Moment(
                 operation.accepted_at, "cloud-check", "busy", _("Azure accepted the write"),

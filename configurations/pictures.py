@@ -11,10 +11,10 @@ import grandalf.layouts
 
 _graphs: Any = grandalf.graphs  # it has no types
 _layouts: Any = grandalf.layouts
-WIDTH, HEIGHT = 190, 48
-GAP_X, GAP_Y = 46, 14
+WIDTH, HEIGHT = 162, 48
+GAP_X, GAP_Y = 36, 14
 MARGIN = 2
-TEXT_LIMIT = 22
+TEXT_LIMIT = 17
 
 
 @dataclass
