@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -69,10 +70,15 @@ def rights_of(user: User) -> Rights:
     cached: Rights | None = getattr(user, "_rights", None)
     if cached is not None:
         return cached
+    assignments = RoleAssignment.objects.filter(user=user)
+    return keep_rights(user, assignments.values_list("role", "environment_id"))
+
+
+def keep_rights(user: User, assignments: Iterable[tuple[str, int | None]]) -> Rights:
+    """Work out the rights of (role, environment id) pairs and keep them on the user object."""
     everywhere: set[Act] = set()
     by_environment: dict[int, set[Act]] = {}
-    assignments = RoleAssignment.objects.filter(user=user)
-    for role, place in assignments.values_list("role", "environment_id"):
+    for role, place in assignments:
         acts = everywhere if place is None else by_environment.setdefault(place, set())
         acts |= ALLOWS[role]
     rights = Rights(

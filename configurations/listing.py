@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
 from django.core import signing
+from django.core.cache import cache
 from django.db.models import Count, DateTimeField, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from access.models import User
+from access.rights import rights_of
 from configurations import search
 from configurations.models import Configuration
 from configurations.search import Token
 
 PAGE_SIZES = (50, 15, 100)
+COUNTS_SECONDS = 10
 # Never observed comes last; NULL has no place in a keyset.
 _OBSERVED = Coalesce(
     "observed_at", Value(datetime(2000, 1, 1, tzinfo=UTC), output_field=DateTimeField())
@@ -159,14 +163,20 @@ def page_of(user: User, query: Query) -> Page:
     )
 
 
-def chips_of(user: User, query: Query) -> list[Chip]:
-    """The views with their counts under the rest of the filter. One query."""
+def chips_of(user: User, query: Query, version: int) -> list[Chip]:
+    """The views with their counts under the rest of the filter.
+
+    One query, and none while the fleet stands at `version` (of the live scope "configurations")
+    and the counts are young enough for what grows stale by itself.
+    """
     others = [token for token in query.tokens if token.key != "state"]
     chosen = [token for token in query.tokens if token.key == "state"]
-    counts = visible(user).filter(search.condition(others)).aggregate(
-        **{f"n{place}": Count("pk", filter=_chip_q(state)) for place, (state, *_) in
-           enumerate(_CHIPS)}
-    )  # fmt: skip
+    asked = f"{rights_of(user).fingerprint} {version} {search.text_of(others)}"
+    counts: dict[str, int] = cache.get_or_set(
+        f"chips:{sha256(asked.encode()).hexdigest()}",
+        lambda: _chip_counts(user, others),
+        COUNTS_SECONDS,
+    )
     single = chosen[0] if len(chosen) == 1 and not chosen[0].negated else None
     return [
         Chip(
@@ -181,6 +191,14 @@ def chips_of(user: User, query: Query) -> list[Chip]:
         )
         for place, (state, label, icon, tone) in enumerate(_CHIPS)
     ]
+
+
+def _chip_counts(user: User, others: Sequence[Token]) -> dict[str, int]:
+    counts: dict[str, int] = visible(user).filter(search.condition(others)).aggregate(
+        **{f"n{place}": Count("pk", filter=_chip_q(state)) for place, (state, *_) in
+           enumerate(_CHIPS)}
+    )  # fmt: skip
+    return counts
 
 
 def _chip_q(state: str) -> Q:

@@ -19,6 +19,7 @@ from configurations.csv import csv_of
 from configurations.models import Configuration
 from configurations.specification.wire import desired_part, normalised
 from live.pages import render_page
+from live.services import versions_for
 
 
 # --- The list -------------------------------------------------------------------------------
@@ -33,7 +34,8 @@ def configuration_list(request: HttpRequest) -> HttpResponse:
 
     def context() -> dict[str, Any]:
         page = listing.page_of(user_of(request), query)
-        chips = listing.chips_of(user_of(request), query)
+        version = versions_for(request, "configurations")["configurations"]
+        chips = listing.chips_of(user_of(request), query, version)
         return {
             "query": query,
             "page": page,

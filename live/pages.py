@@ -19,7 +19,7 @@ from django.shortcuts import render
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.translation import get_language
 
-from live.services import versions
+from live.services import versions_for
 
 # What a page shows also ages by itself ("14 s ago", stale): no answer is older than this.
 FRESH_SECONDS = 30
@@ -102,7 +102,7 @@ def _common_key(request: HttpRequest, name: str, scopes: Sequence[str]) -> str:
         rights_fingerprint(request),
         get_language(),
         request.COOKIES.get(THEME_COOKIE, ""),
-        sorted(versions(*scopes).items()),
+        sorted(versions_for(request, *scopes).items()),
         int(time.time() // FRESH_SECONDS),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.db.models import F
+from django.http import HttpRequest
 from django.utils import timezone
 
 from live.models import ScopeVersion
@@ -39,3 +40,16 @@ def versions(*scopes: str) -> dict[str, int]:
     """The current version of each scope, 0 for one that was never bumped; one query."""
     found = dict(ScopeVersion.objects.filter(scope__in=scopes).values_list("scope", "version"))
     return {scope: found.get(scope, 0) for scope in scopes}
+
+
+# Scopes whose versions every page needs beside its own; `portal` sets it to those of the shell.
+everywhere: tuple[str, ...] = ()
+
+
+def versions_for(request: HttpRequest, *scopes: str) -> dict[str, int]:
+    """The versions of these scopes as of this request: asked for once, with the shell's."""
+    known: dict[str, int] = request.__dict__.setdefault("live_versions", {})
+    missing = [scope for scope in scopes if scope not in known]
+    if missing:
+        known.update(versions(*missing, *(it for it in everywhere if it not in known)))
+    return {scope: known[scope] for scope in scopes}

@@ -11,10 +11,12 @@ class PortalConfig(AppConfig):
 
         from access.models import User
         from access.rights import rights_of
-        from live import pages
+        from live import pages, services
+        from portal.context import SHELL_SCOPES
 
         def fingerprint(request: HttpRequest) -> str:
             user = request.user
             return rights_of(user).fingerprint if isinstance(user, User) else ""
 
         pages.rights_fingerprint = fingerprint
+        services.everywhere = SHELL_SCOPES

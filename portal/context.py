@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
+from hashlib import sha256
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, QuerySet, Value
+from django.core.cache import cache
+from django.db.models import Count, QuerySet, Value
 from django.http import HttpRequest
 
 from access.models import User
 from access.rights import Act, rights_of
-from changes.models import Change, Review
+from changes.inbox import waiting_for_review_by
 from clusters.models import Cluster, Connection
 from configurations.models import Configuration
+from live.services import versions_for
 
 THEMES = ("light", "dark")
 THEME_COOKIE = "fg-theme"
+# What the numbers of the navigation count: they are asked for again when one of these moves.
+SHELL_SCOPES = ("changes", "clusters", "configurations", "connections")
+COUNTS_SECONDS = 60
 
 
 class Shell:
@@ -37,14 +43,21 @@ class Shell:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Numbers beside the entries of the navigation, in one query."""
+        """Numbers beside the entries of the navigation: one query when something has moved."""
         if self.user is None:
             return {}
-        user = self.user
+        seen = sorted(versions_for(self._request, *SHELL_SCOPES).items())
+        key = f"shell:{self.user.pk}:{rights_of(self.user).fingerprint}:{seen}"
+        counts: dict[str, int] = cache.get_or_set(
+            sha256(key.encode()).hexdigest(), partial(self._count, self.user), COUNTS_SECONDS
+        )
+        return counts
+
+    def _count(self, user: User) -> dict[str, int]:
         parts = [
             _counted("configurations", Configuration.objects.visible_to(user).filter(gone_at=None)),
             _counted("clusters", Cluster.objects.visible_to(user).filter(gone_at=None)),
-            _counted("reviews", reviewable(user)),
+            _counted("reviews", waiting_for_review_by(user)),
         ]
         if self.may_administer:
             parts.append(_counted("connections", Connection.objects.filter(enabled=True)))
@@ -75,26 +88,12 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {"shell": Shell(request)}
 
 
-def reviewable(user: User) -> QuerySet[Change]:
-    """Changes in review that wait for this person: not their own, not yet judged by them."""
-    judged = Review.objects.filter(
-        change=OuterRef("pk"), digest=OuterRef("digest"), reviewer=user
-    ).exclude(verdict=Review.Verdict.COMMENT)
-    changes: QuerySet[Change] = (
-        Change.objects.where_may(user, Act.REVIEW)
-        .filter(state=Change.State.IN_REVIEW)
-        .exclude(author=user)
-        .exclude(Exists(judged))
-    )
-    return changes
-
-
 def _counted(name: str, rows: QuerySet[Any]) -> Any:
     """One row (name, count), so that several counts are one query."""
     return (
         rows.order_by()
         .annotate(_group=Value(1))
         .values("_group")
-        .annotate(found=Count("pk", distinct=True))
+        .annotate(found=Count("*"))
         .values_list(Value(name), "found")
     )

@@ -19,12 +19,12 @@ from django.urls import NoReverseMatch, reverse
 
 from access.models import Environment, User
 from access.rights import Act, rights_of
+from changes.inbox import waiting_for_review_by
 from changes.models import Change
 from clusters.listing import OUT_OF_REACH
 from clusters.models import Cluster, Connection
 from configurations import search
 from configurations.models import Compliance, Configuration
-from portal.context import reviewable
 
 CAUSES_SHOWN = 6
 CONFIGURATIONS_LOOKED_AT = 300  # the worst ones; causes are counted among them
@@ -243,7 +243,7 @@ class Overview:
     def reviews(self) -> list[Change]:
         """Changes in review that this person may decide, the one that waits longest first."""
         return list(
-            reviewable(self.user)
+            waiting_for_review_by(self.user)
             .select_related("author")
             .annotate(
                 approvals=Count(

@@ -61,6 +61,7 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("FLUXGATE_TRUSTED_ORIGINS", [])
 ROOT_URLCONF = "portal.urls"
 ASGI_APPLICATION = "portal.asgi.application"
 AUTH_USER_MODEL = "access.User"
+AUTHENTICATION_BACKENDS = ["access.backends.PortalBackend"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [

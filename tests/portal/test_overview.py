@@ -15,10 +15,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from access.models import Environment, User
+from changes.inbox import waiting_for_review_by
 from configurations import search
 from configurations.models import Configuration
 from live.services import bump
-from portal.context import reviewable
 from portal.overview import Overview
 from tests.portal import fleet
 
@@ -98,9 +98,9 @@ def test_needs_you_names_changes_that_this_person_may_decide(
     author: User, approver: User, viewer: User, outsider: User, environment: Environment
 ) -> None:
     change = fleet.change(author, fleet.configuration(fleet.cluster(environment)))
-    assert list(reviewable(approver)) == [change]
+    assert list(waiting_for_review_by(approver)) == [change]
     for nobody in (author, viewer, outsider):
-        assert list(reviewable(nobody)) == []
+        assert list(waiting_for_review_by(nobody)) == []
 
 
 def test_a_decided_change_needs_you_no_more_until_its_content_changes(
@@ -108,15 +108,15 @@ def test_a_decided_change_needs_you_no_more_until_its_content_changes(
 ) -> None:
     change = fleet.change(author, fleet.configuration(fleet.cluster(environment)))
     fleet.approve(change, approver)
-    assert list(reviewable(approver)) == []
+    assert list(waiting_for_review_by(approver)) == []
     change.digest = "f" * 64
     change.save()
-    assert list(reviewable(approver)) == [change]
+    assert list(waiting_for_review_by(approver)) == [change]
 
 
 def test_ones_own_change_never_needs_oneself(approver: User, environment: Environment) -> None:
     fleet.change(approver, fleet.configuration(fleet.cluster(environment)))
-    assert list(reviewable(approver)) == []
+    assert list(waiting_for_review_by(approver)) == []
 
 
 def test_the_number_of_queries_does_not_grow_with_the_fleet(

@@ -11,6 +11,7 @@ from django.test import Client, RequestFactory
 
 from access.models import Environment, User
 from access.rights import rights_of
+from live.services import bump
 from portal.context import Shell
 from tests.portal import fleet
 
@@ -30,7 +31,7 @@ def shell_of(user: User, **cookies: str) -> Shell:
     return Shell(request)
 
 
-def test_counts_cost_one_query_and_only_when_asked(
+def test_counts_cost_one_query_when_asked_and_none_until_something_moves(
     approver: User, author: User, environment: Environment, django_assert_num_queries: Any
 ) -> None:
     on = fleet.cluster(environment)
@@ -40,9 +41,14 @@ def test_counts_cost_one_query_and_only_when_asked(
     rights_of(approver)
     with django_assert_num_queries(0):
         shell = shell_of(approver)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # the versions that the page needs anyway, and the counts
         assert shell.counts == {"configurations": 2, "clusters": 1, "reviews": 1}
         assert shell.counts["clusters"] == 1
+    with django_assert_num_queries(1):
+        assert shell_of(approver).counts["configurations"] == 2
+    fleet.configuration(on, "third")
+    bump("configurations")
+    assert shell_of(approver).counts["configurations"] == 3
 
 
 def test_a_person_counts_only_what_they_see(
