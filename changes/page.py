@@ -280,7 +280,7 @@ class ChangePage:
         total = len(self.operations)
         done = sum(o.state == Operation.State.SUCCEEDED for o in self.operations)
         progress = (
-            ngettext("The write is done.", "All %(total)d writes are done.", total)
+            ngettext("The write is done.", "%(total)d writes are done.", total)
             if done == total
             else _("%(done)d of %(total)d writes are done.")
         ) % {"done": done, "total": total}

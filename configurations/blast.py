@@ -50,7 +50,7 @@ def facts_of(change: Change) -> list[Fact]:
         facts.append(
             Fact(
                 value=str(now_applied) if all_pruned else "0",
-                text=_("and what they deployed would be deleted")
+                text=_("objects would be deleted, with what they deployed")
                 if all_pruned
                 else _("objects would be deleted"),
                 tone="bad" if all_pruned else "",

@@ -13,6 +13,7 @@ from configurations.rulebook import Advice, advice_for
 # These say that something else is not ready; whoever waits is never the cause.
 WAITING_REASONS = frozenset({"DependencyNotReady", "SourceNotReady"})
 _SOURCES = frozenset({"GitRepository", "OCIRepository", "Bucket"})
+_NO_ARTIFACT = "Source artifact not found"  # kustomize-controller, before the first fetch
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,15 @@ def diagnose(configuration: Configuration, statuses: Sequence[ObjectStatus]) -> 
     waiting = {
         it.pk: blocker_of(it, statuses, configuration.name)
         for it in statuses
-        if it.reason in WAITING_REASONS and it.compliance == Compliance.NON_COMPLIANT
+        if it.compliance == Compliance.NON_COMPLIANT and _waits(it, statuses)
     }
     message = configuration.error_message
     if causes and configuration.provisioning_state not in FAILED:
         message = causes[0].message
     advice = advice_for(message, reason=causes[0].reason if causes else "")
+    if advice is None and causes and (known := advice_for(causes[0].message)):
+        # Azure failed the write without a word that helps; what Flux says does.
+        message, advice = causes[0].message, known
     return Diagnosis(
         roots=tuple(causes),
         waiting=waiting,
@@ -57,7 +61,7 @@ def roots_of(statuses: Sequence[ObjectStatus]) -> list[ObjectStatus]:
     failing = [
         it
         for it in statuses
-        if it.compliance == Compliance.NON_COMPLIANT and it.reason not in WAITING_REASONS
+        if it.compliance == Compliance.NON_COMPLIANT and not _waits(it, statuses)
     ]
     parents = {it.applied_by for it in failing if it.applied_by}
     deepest = [
@@ -96,7 +100,28 @@ def blocker_of(
     for other in statuses:
         if other.pk != status.pk and f"{other.namespace}/{other.name}'" in status.message:
             return short_name(other, configuration_name)
+    source = _failing_source(statuses)
+    if source is not None and status.message.startswith(_NO_ARTIFACT):
+        return short_name(source, configuration_name)
     return ""
+
+
+def _waits(status: ObjectStatus, statuses: Sequence[ObjectStatus]) -> bool:
+    """Whether it only says that something else is not ready."""
+    if status.reason in WAITING_REASONS:
+        return True
+    return status.message.startswith(_NO_ARTIFACT) and _failing_source(statuses) is not None
+
+
+def _failing_source(statuses: Sequence[ObjectStatus]) -> ObjectStatus | None:
+    return next(
+        (
+            it
+            for it in statuses
+            if it.kind in _SOURCES and it.compliance == Compliance.NON_COMPLIANT
+        ),
+        None,
+    )
 
 
 def _one_line(text: str) -> str:
