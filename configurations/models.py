@@ -81,7 +81,7 @@ class Configuration(models.Model):
             models.Index(fields=["compliance", "name", "id"]),
             models.Index(fields=["synced_commit"]),
             # Covers the counts beside the list: they read the index and no row.
-            models.Index(fields=["gone_at", "compliance", "drifted", "observed_at"]),
+            models.Index(fields=["compliance", "drifted", "observed_at", "gone_at"]),
         ]
 
     def __str__(self) -> str:
