@@ -82,7 +82,7 @@ class House:
         """Process ids of a part ("worker", "redis"), as the supervisor started it."""
         assert self._process is not None
         listed = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self._process.pid)],
+            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self._process.pid)],
             capture_output=True,
             text=True,
             check=True,
@@ -111,6 +111,25 @@ class House:
         base = self.simulator["control_endpoint"]
         with httpx.Client(base_url=base, verify=self.simulator["ca_file"], timeout=30) as client:
             yield client
+
+    def tell(self, operation: str, **arguments: Any) -> Any:
+        """Call one operation of the simulator's control door; its result."""
+        with self.control() as control:
+            answer = control.post(operation, json=arguments)
+        assert answer.is_success, answer.text
+        return answer.json()["result"]
+
+    def ask(self, what: str, **arguments: str) -> Any:
+        """Read something from the control door."""
+        with self.control() as control:
+            answer = control.get(what, params=arguments)
+        assert answer.is_success, answer.text
+        return answer.json()["result"]
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Every write that ARM accepted, in order."""
+        found: list[dict[str, Any]] = self.ask("journal")
+        return found
 
 
 def free_port() -> int:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -50,7 +51,26 @@ def house(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterato
     """The running house, shared by the tests of a session; each makes configurations of its own."""
     data = tmp_path_factory.mktemp("house") / "data"
     with House(data, options=f"--repo {REPOSITORY}={repository} --pace 0.3") as house:
+        install_flux(house, "flux-demo-aks")
         yield house
+
+
+def install_flux(house: House, cluster: str) -> None:
+    """Give a cluster the extension, so that changes on it do not wait for each other."""
+    found = house.ask("resources")
+    cluster_id = next(it["id"] for it in found if it["name"] == cluster)
+    extension = f"{cluster_id}/providers/Microsoft.KubernetesConfiguration/extensions/flux"
+    body = {"properties": {"extensionType": "microsoft.flux", "autoUpgradeMinorVersion": True}}
+    status, answer = house.tell("edit", resource_id=extension, method="PUT", body=body)
+    assert status == 201, answer
+
+
+@pytest.fixture(autouse=True)
+def orderly_azure(house: House) -> Iterator[None]:
+    """Every test begins with an empty journal, and leaves no fault behind."""
+    house.tell("clear_journal")
+    yield
+    house.tell("clear_faults")
 
 
 @pytest.fixture(scope="session")
@@ -70,13 +90,14 @@ def sign_in(house: House, chromium: Browser, request: pytest.FixtureRequest) -> 
     """`sign_in("author", javascript=False)` gives a page of that person, signed in."""
     contexts: list[BrowserContext] = []
 
-    def enter(name: str, *, javascript: bool = True, width: int = 1440) -> Page:
+    def enter(name: str, *, javascript: bool = True, width: int = 1440, **options: Any) -> Page:
         context = chromium.new_context(
             base_url=house.url,
             java_script_enabled=javascript,
             viewport={"width": width, "height": 1000},
             locale="en-GB",
             timezone_id="UTC",
+            **options,
         )
         contexts.append(context)
         context.set_default_timeout(20_000)

@@ -157,29 +157,36 @@ def another_cluster(house: House, name: str) -> str:
     like = house.ask("resources", resource_type="Microsoft.ContainerService/managedClusters")[0]
     made = cluster_id(house, name)
     house.tell("put_resource", document={**like, "id": made, "name": name})
+    house.tell("set_agent_online", cluster_id=made, online=False)
     return made
 
 
 def made_outside(house: House, cluster: str, name: str) -> str:
-    """A configuration that nobody proposed here, with all in order; its ARM id."""
+    """A configuration that nobody proposed here, on a cluster without agent; its ARM id."""
     made = configuration_id(house, cluster, name)
-    body = {
-        "scope": "cluster",
-        "namespace": name,
-        "sourceKind": "GitRepository",
-        "gitRepository": {"url": REPOSITORY, "repositoryRef": {"branch": "main"}},
-        "kustomizations": {"infra": {"path": "./infrastructure", "prune": True}},
+    document = {
+        "id": made,
+        "name": name,
+        "type": FLUX.removeprefix("providers/"),
+        "systemData": {},
+        "properties": {
+            "scope": "cluster",
+            "namespace": name,
+            "sourceKind": "GitRepository",
+            "suspend": False,
+            "gitRepository": {"url": REPOSITORY, "repositoryRef": {"branch": "main"}},
+            "kustomizations": {"infra": {"name": "infra", "path": "./infrastructure"}},
+            "statuses": [],
+            "complianceState": "Compliant",
+            "provisioningState": "Succeeded",
+        },
     }
-    status, answer = house.tell("edit", resource_id=made, method="PUT", body={"properties": body})
-    assert status == 201, answer
-    report(house, made, "Compliant")
+    house.tell("put_resource", document=document)
     return made
 
 
 def report(house: House, configuration: str, compliance: str) -> None:
     """Let Azure report this compliance of a configuration that no agent follows."""
     house.tell(
-        "set_properties",
-        resource_id=configuration,
-        properties={"complianceState": compliance, "provisioningState": "Succeeded"},
+        "set_properties", resource_id=configuration, properties={"complianceState": compliance}
     )
