@@ -22,6 +22,7 @@ from tests.factories.configurations import (
     failing_statuses,
     healthy_statuses,
     resource,
+    status,
 )
 
 ClientOf = Callable[[User | None], Client]
@@ -253,6 +254,27 @@ def test_the_page_names_the_cause_and_who_waits(
     assert "1 failed, 1 blocked" in text
     listed = page(client, LIST)
     assert "nginx: Helm install failed" in listed
+
+
+def test_without_a_fetched_source_everything_else_waits_for_it(
+    client: Client, configuration: Configuration
+) -> None:
+    statuses = [
+        status(
+            "GitRepository", "cluster-config", "Non-Compliant", reason="GitOperationFailed",
+            message="failed to checkout: couldn't find remote ref \"refs/heads/staging\"",
+        ),
+        status(
+            "Kustomization", "cluster-config-infra", "Non-Compliant", reason="ArtifactFailed",
+            message="Source artifact not found, retrying in 30s",
+        ),
+    ]  # fmt: skip
+    body = resource(configuration.arm_id, statuses=statuses, complianceState="Non-Compliant")
+    configuration_observe(configuration_id=configuration.pk, resource=body)
+    text = page(client, reverse("configurations:detail", args=[configuration.pk]))
+    assert "The branch does not exist in the repository." in text
+    assert "1 failed, 1 blocked" in text
+    assert "Blocked by cluster-config" in text
 
 
 def test_the_picture_has_words_and_a_list_beside_it(
