@@ -164,11 +164,12 @@ def another_cluster(house: House, name: str) -> str:
 def made_outside(house: House, cluster: str, name: str) -> str:
     """A configuration that nobody proposed here, on a cluster without agent; its ARM id."""
     made = configuration_id(house, cluster, name)
+    now = house.ask("time")
     document = {
         "id": made,
         "name": name,
         "type": FLUX.removeprefix("providers/"),
-        "systemData": {},
+        "systemData": {"createdAt": now, "lastModifiedAt": now},
         "properties": {
             "scope": "cluster",
             "namespace": name,
@@ -178,6 +179,7 @@ def made_outside(house: House, cluster: str, name: str) -> str:
             "kustomizations": {"infra": {"name": "infra", "path": "./infrastructure"}},
             "statuses": [],
             "complianceState": "Compliant",
+            "statusUpdatedAt": now,
             "provisioningState": "Succeeded",
         },
     }
@@ -188,5 +190,7 @@ def made_outside(house: House, cluster: str, name: str) -> str:
 def report(house: House, configuration: str, compliance: str) -> None:
     """Let Azure report this compliance of a configuration that no agent follows."""
     house.tell(
-        "set_properties", resource_id=configuration, properties={"complianceState": compliance}
+        "set_properties",
+        resource_id=configuration,
+        properties={"complianceState": compliance, "statusUpdatedAt": house.ask("time")},
     )
