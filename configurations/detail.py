@@ -133,9 +133,11 @@ def picture_of(
         nodes.append(_node(f"k:{name}", name, _("Kustomization"), status, diagnosis, "stack-2"))
         wanted = [it for it in entry.get("dependsOn") or [] if it in entries]
         waits = status is not None and status.pk in diagnosis.waiting
-        links += [Link(f"k:{it}", f"k:{name}", "edge--hit" if waits else "") for it in wanted]
+        for it in wanted:
+            blocker = own.get(f"{configuration.name}-{it}")
+            links.append(Link(f"k:{it}", f"k:{name}", _edge(waits, blocker, diagnosis)))
         if not wanted:
-            links.append(Link("source", f"k:{name}"))
+            links.append(Link("source", f"k:{name}", _edge(waits, source, diagnosis)))
     children = [it for it in statuses if it.applied_by and it.kind in _DRAWN]
     if len(nodes) + len(children) <= PICTURE_LIMIT:
         for it in children:
@@ -148,6 +150,13 @@ def picture_of(
 
 
 _DRAWN = frozenset({"HelmRelease", "Kustomization"})
+
+
+def _edge(waits: bool, blocker: ObjectStatus | None, diagnosis: Diagnosis) -> str:
+    """Red from what fails to what waits for it; dashed between two that both wait."""
+    if not waits or blocker is None or blocker.compliance != Compliance.NON_COMPLIANT:
+        return ""
+    return "edge--wait" if blocker.pk in diagnosis.waiting else "edge--hit"
 
 
 def _waits(status: ObjectStatus) -> bool:

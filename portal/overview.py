@@ -25,6 +25,7 @@ from clusters.listing import OUT_OF_REACH
 from clusters.models import Cluster, Connection
 from configurations import search
 from configurations.models import Compliance, Configuration
+from configurations.rulebook import Advice, advice_for
 
 CAUSES_SHOWN = 6
 CONFIGURATIONS_LOOKED_AT = 300  # the worst ones; causes are counted among them
@@ -53,8 +54,12 @@ class Cause:
 
     @property
     def title(self) -> str:
-        """The cause's first sentence, short enough for a line."""
-        return self.text or self.worst.name
+        """The cause in plain words where a rule knows it, else as it was reported."""
+        return str(self.advice.title) if self.advice else self.text or self.worst.name
+
+    @cached_property
+    def advice(self) -> Advice | None:
+        return advice_for(self.text) if self.text else None
 
     @property
     def where(self) -> str:
