@@ -29,6 +29,7 @@ from configurations.observe import (
     observed_values,
     record_drift,
     scopes_of,
+    scopes_of_reviews,
 )
 from live.services import bump
 
@@ -108,7 +109,8 @@ def _observe_chunk(
     _tell_of_fresh(connection, fresh)
     touched = [*fresh, *changed]
     if touched:
-        bump(*{scope for row in touched for scope in scopes_of(row)})
+        scopes = {scope for row in touched for scope in scopes_of(row)}
+        bump(*scopes, *scopes_of_reviews([row.pk for row in changed]))
 
 
 def _known(by_id: Mapping[str, Any]) -> dict[str, Configuration]:

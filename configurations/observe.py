@@ -8,7 +8,7 @@ compare-and-swap of `next_read_at`, so that two workers never read the same one 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from django.utils import timezone
 from arm.errors import ArmError, NotFound, Throttled
 from arm.throttle import Priority
 from audit.services import record
+from changes.models import Change, ChangeTarget
 from clusters.gateways import gateway_for
 from configurations import diagnosis
 from configurations.models import Configuration, ObjectStatus
@@ -135,7 +136,7 @@ def configuration_observe(
     if newly_drifted:
         record_drift(configuration)
     if moved:
-        bump(*scopes_of(configuration))
+        bump(*scopes_of(configuration), *scopes_of_reviews([configuration.pk]))
     elif aged:
         bump(f"configuration:{configuration.pk}")
     return configuration
@@ -235,6 +236,13 @@ def event_facts(configuration: Configuration) -> dict[str, Any]:
         "cluster_id": configuration.cluster_id,
         "configuration_id": configuration.pk,
     }
+
+
+def scopes_of_reviews(pks: Sequence[int]) -> set[str]:
+    """The live scopes of open changes of these: their pages say when a base has moved."""
+    waiting = [Change.State.DRAFT, Change.State.IN_REVIEW]
+    targets = ChangeTarget.objects.filter(configuration_id__in=pks, change__state__in=waiting)
+    return {f"change:{pk}" for pk in targets.values_list("change_id", flat=True)}
 
 
 def scopes_of(configuration: Configuration) -> tuple[str, ...]:
