@@ -62,9 +62,8 @@ EXPLANATIONS: dict[str, Explanation] = {
     ),
     Problem.PROVIDER_NOT_REGISTERED: Explanation(
         _("The subscription has not registered the resource provider that this write needs."),
-        _("Register it from the cluster's page, then try again."),
-        "clusters:list",
-        _("Open the clusters"),
+        _("Test the connection, register it from what the test finds, then try again."),
+        *_CONNECTIONS,
     ),
     Problem.FORBIDDEN: Explanation(
         _("The portal's identity lacks the role for this write, or a policy denies it."),
