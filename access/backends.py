@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.base_user import AbstractBaseUser
 
-from access.models import RoleAssignment
+from access.models import RoleAssignment, User
 from access.rights import keep_rights
 
 
 class PortalBackend(ModelBackend):
     """Local accounts. Each request reads the person anew, so that lost rights are lost at once."""
 
-    def get_user(self, user_id: Any) -> AbstractBaseUser | None:
+    def get_user(self, user_id: Any) -> User | None:
         """The person and, in the same query, their roles: every page asks for both."""
         assignments = list(RoleAssignment.objects.select_related("user").filter(user_id=user_id))
         if not assignments:

@@ -48,7 +48,7 @@ def measure() -> list[Figure]:
             wait_until_applied(author)
             author.goto("/configurations/")
             author.get_by_role("link", name="bench").first.click()
-            expect(author.locator("main h2").first).to_have_text("Compliant")
+            expect(author.locator("main h2").first).to_have_text("Compliant", timeout=120_000)
             with house.control() as control:
                 pages = _status_to_page(control, author)
                 writes = _approval_to_write(control, author, approver)

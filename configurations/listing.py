@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.core import signing
@@ -172,11 +172,12 @@ def chips_of(user: User, query: Query, version: int) -> list[Chip]:
     others = [token for token in query.tokens if token.key != "state"]
     chosen = [token for token in query.tokens if token.key == "state"]
     asked = f"{rights_of(user).fingerprint} {version} {search.text_of(others)}"
-    counts: dict[str, int] = cache.get_or_set(
+    cached = cache.get_or_set(
         f"chips:{sha256(asked.encode()).hexdigest()}",
         lambda: _chip_counts(user, others),
         COUNTS_SECONDS,
     )
+    counts = cast("dict[str, int]", cached)
     single = chosen[0] if len(chosen) == 1 and not chosen[0].negated else None
     return [
         Chip(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property, partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from django.core.cache import cache
 from django.db.models import Count, QuerySet, Value
@@ -48,10 +48,10 @@ class Shell:
             return {}
         seen = sorted(versions_for(self._request, *SHELL_SCOPES).items())
         key = f"shell:{self.user.pk}:{rights_of(self.user).fingerprint}:{seen}"
-        counts: dict[str, int] = cache.get_or_set(
+        counts = cache.get_or_set(
             sha256(key.encode()).hexdigest(), partial(self._count, self.user), COUNTS_SECONDS
         )
-        return counts
+        return cast("dict[str, int]", counts)
 
     def _count(self, user: User) -> dict[str, int]:
         parts = [
