@@ -7,7 +7,7 @@ from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import PasswordChangeForm
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -15,6 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRefresh
+from django_htmx.middleware import HtmxDetails
 
 from access import services
 from access.checks import person
@@ -33,8 +35,8 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
     """A local account; the session gets a new key, so that one planted before is worth nothing."""
     if request.user.is_authenticated:
         return redirect(_next(request))
-    if request.headers.get("HX-Request"):  # a part of a page whose session has ended
-        return HttpResponse(headers={"HX-Refresh": "true"})
+    if HtmxDetails(request):  # a part of a page whose session has ended
+        return HttpResponseClientRefresh()
     form = SignInForm(request, data=request.POST if request.method == "POST" else None)
     if request.method == "POST":
         if form.is_valid():

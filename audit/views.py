@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django_htmx.middleware import HtmxDetails
 
 from audit import exports
 from audit.actions import GROUPS
@@ -24,7 +25,7 @@ _NEW_SINCE = "new-since-"  # id of the live element: it says what the open page 
 def history(request: HttpRequest) -> HttpResponse:
     """Days of events, newest first; the part `new-since-ID` says how many came after that one."""
     form, events = _filtered(request)
-    _part, _prefix, since_id = request.headers.get("HX-Target", "").partition(_NEW_SINCE)
+    _part, _prefix, since_id = (HtmxDetails(request).target or "").partition(_NEW_SINCE)
     if since_id:
         return _new_events(request, events, since_id)
     page = page_of(events, before=request.GET.get("before", ""), after=request.GET.get("after", ""))

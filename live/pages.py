@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.translation import get_language
+from django_htmx.middleware import HtmxDetails
 
 from live.services import versions_for
 
@@ -84,9 +85,10 @@ def render_page(
 
 def _asked_part(request: HttpRequest, parts: Collection[str]) -> str:
     """The part that an element of the page asks for, "" for the whole page."""
-    if request.headers.get("HX-Request") != "true" or request.headers.get("HX-Boosted"):
+    htmx = HtmxDetails(request)
+    if not htmx or htmx.boosted or htmx.history_restore_request:
         return ""
-    target = request.headers.get("HX-Target", "")
+    target = htmx.target or ""
     return target if target in parts else ""
 
 

@@ -262,6 +262,8 @@ def start_redis(house: House, data: Path) -> None:
         "no",
         "--loglevel",
         "warning",
+        "--logfile",
+        str(data / "redis.log"),
     )
     os.environ["REDIS_URL"] = f"unix://{path}"
     wait_for(path.exists, "Redis")

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.middleware import HtmxDetails
 
 from access.rights import Act
 from changes.access_checks import user_of
@@ -254,7 +255,7 @@ def _lacks_extension(draft: Draft) -> bool:
 
 def is_htmx(request: HttpRequest) -> bool:
     """Whether htmx asks: then the page itself is the answer, of which it takes parts."""
-    return request.headers.get("HX-Request") == "true"
+    return bool(HtmxDetails(request))
 
 
 def _number(value: str | None) -> int:

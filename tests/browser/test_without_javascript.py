@@ -123,7 +123,7 @@ def test_filters_and_sign_out(sign_in: SignIn) -> None:
     expect(event.locator("dl").first).to_be_visible()
 
     page.goto("/configurations/")
-    page.get_by_role("textbox", name="Add to the filter").fill("state:suspended")
+    page.get_by_role("textbox", name="Add to the filter").fill("state:suspended name:nowhere")
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_contain_text("No configuration matches")
     page.get_by_role("link", name="Clear the filter").click()
