@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connections
 from django.test import Client
 
@@ -22,10 +23,12 @@ from access.models import Environment, Role, User
 def pytest_configure() -> None:
     """Hash passwords quickly: tests check who may sign in, not how slow guessing is.
 
+    Static files come from their source folders; the folder of collected ones only has to exist.
     SQLite gets a file, in memory where the system has such a folder: its shared in-memory mode
     answers two threads with "table is locked" where a file lets the second one wait.
     """
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     database = connections.databases["default"]
     if database["ENGINE"].endswith("sqlite3"):
         memory = Path("/dev/shm")
@@ -106,6 +109,13 @@ def flush_may_empty_the_history() -> Iterator[None]:
     patch.setattr(Command, "handle", flush_without_triggers)
     yield
     patch.undo()
+
+
+# --- What a process keeps -------------------------------------------------------------------
+@pytest.fixture(autouse=True)
+def nothing_is_cached() -> None:
+    """Kept bodies and counts belong to a database that has been rolled back since."""
+    cache.clear()
 
 
 # --- The cast -------------------------------------------------------------------------------

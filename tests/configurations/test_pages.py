@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -114,6 +115,8 @@ def test_a_viewer_cannot_begin(viewer: User, client_of: ClientOf, cluster: Clust
 
 # --- The list -------------------------------------------------------------------------------
 def queries_of(client: Client, url: str, **headers: str) -> int:
+    """How often the database is asked while nothing is cached."""
+    cache.clear()
     with CaptureQueriesContext(
         database,
     ) as captured:

@@ -29,7 +29,6 @@ TEMPLATE = """{% load partials %}<h1>{{ title }}</h1>
 def _page(tmp_path: Any, settings: Any) -> None:
     (tmp_path / "page.html").write_text(TEMPLATE)
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [str(tmp_path)]}]
-    cache.clear()
 
 
 @pytest.fixture(autouse=True)
