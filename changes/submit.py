@@ -53,6 +53,9 @@ def change_submit(
         raise ChangeRefused(
             _("You may not propose changes in every environment of the targets."), code="no_right"
         )
+    forced = any(step.options.get("force") for target in targets for step in target.steps)
+    if forced and not may_in_all(rights_now(author.pk), Act.ADMINISTER, environment_ids):
+        raise ChangeRefused(_("Only an admin may ask for a delete by force."), code="no_right")
     policy = policy_for(environment_ids)
     revision = 1
     if revises is not None:

@@ -61,7 +61,7 @@ def extension_update_propose(
     `seen` is the seen_digest of what the author looked at: what moved meanwhile is not
     overwritten unseen.
     """
-    extension = _locked(extension)
+    extension = locked_extension(extension)
     cluster = extension.cluster
     if seen != seen_digest(extension):
         raise ChangeRefused(
@@ -91,7 +91,7 @@ def extension_delete_propose(
 ) -> Change:
     """Ask for a review of the uninstall. Refused while configurations are on the cluster: without
     the extension nobody would clean up after them, and the cluster ends unstable."""
-    extension = _locked(extension)
+    extension = locked_extension(extension)
     cluster = extension.cluster
     names = list(configurations_on(cluster).values_list("name", flat=True)[:5])
     if names:
@@ -100,7 +100,7 @@ def extension_delete_propose(
             % {"names": ", ".join(names)},
             code="configurations_exist",
         )
-    step = _step(extension, Change.Verb.DELETE, "DELETE", None, {"force": True} if force else {})
+    step = uninstall_step(extension, force=force)
     return change_submit(
         author=author,
         kind=KIND,
@@ -109,6 +109,12 @@ def extension_delete_propose(
         reason=reason,
         targets=[_target(cluster, step)],
     )
+
+
+def uninstall_step(extension: Extension, *, force: bool = False) -> Step:
+    """The write that takes the extension away; by force Azure does not ask the cluster."""
+    options: Wire = {"force": True} if force else {}
+    return _step(extension, Change.Verb.DELETE, "DELETE", None, options)
 
 
 def configurations_on(cluster: Cluster) -> Any:
@@ -187,7 +193,8 @@ def _patch(extension: Extension, update: Update) -> Wire:
     return properties
 
 
-def _locked(extension: Extension) -> Extension:
+def locked_extension(extension: Extension) -> Extension:
+    """The row under lock, with its cluster; ChangeRefused (`gone`) where there is none."""
     rows = Extension.objects.select_for_update(of=("self",)).select_related("cluster__connection")
     found = rows.filter(pk=extension.pk).first()
     if found is None or found.cluster.gone_at is not None:

@@ -81,6 +81,8 @@ def _install() -> Iterator[Risk]:
 
 def _of_target(cluster: Cluster, target: Target) -> Iterator[Risk]:
     for step in target.steps:
+        if step.kind != "flux_extension":
+            continue
         if step.verb == Change.Verb.DELETE:
             yield from _delete(cluster, step)
         elif step.verb == Change.Verb.UPDATE:

@@ -94,7 +94,7 @@ def extension_delete(request: HttpRequest, pk: int) -> HttpResponseBase:
     found = extension_of(cluster)
     if found is None:
         raise Http404
-    may_force = found.provisioning_state != "Succeeded"
+    may_force = rights_of(user).may(Act.ADMINISTER, cluster.environment_id)
     form = ExtensionDeleteForm(request.POST or None, cluster=cluster, may_force=may_force)
     if request.method == "POST" and form.is_valid():
         try:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from access.rights import Act
+from access.models import User
+from access.rights import Act, rights_of
 from changes.access_checks import user_of
 from changes.errors import ChangeRefused
 from changes.models import Change
-from configurations import services
+from clusters.access_checks import cluster_for, extension_of
+from clusters.models import Cluster
+from configurations import removal, services
 from configurations.access_checks import configuration_for
 from configurations.models import Configuration
-from configurations.reading import kustomizations_of
-from configurations.wizard.forms import DeleteForm, ReasonForm
+from configurations.pruning import effect_of
+from configurations.wizard.forms import DeleteForm, ReasonForm, RemoveFluxForm
+
+SHOWN = 50
 
 
 @require_http_methods(["GET", "POST"])
@@ -44,6 +49,7 @@ def _act(request: HttpRequest, pk: int, verb: str, label: str | Promise) -> Http
                 configuration=configuration,
                 verb=verb,
                 reason=form.cleaned_data["reason"],
+                force=form.cleaned_data.get("force", False),
             )
         except ChangeRefused as refusal:
             form.add_error(None, str(refusal))
@@ -54,7 +60,7 @@ def _act(request: HttpRequest, pk: int, verb: str, label: str | Promise) -> Http
         "form": form,
         "verb": str(verb),
         "label": label,
-        "pruned": _pruned(configuration),
+        "effect": effect_of([configuration]) if verb == Change.Verb.DELETE else None,
     }
     return render(request, "configurations/act.html", context)
 
@@ -62,11 +68,53 @@ def _act(request: HttpRequest, pk: int, verb: str, label: str | Promise) -> Http
 def _form(request: HttpRequest, configuration: Configuration, verb: str) -> ReasonForm:
     posted = request.POST if request.method == "POST" else None
     if verb == Change.Verb.DELETE:
-        return DeleteForm(posted, name=configuration.name)
+        return DeleteForm(
+            posted,
+            name=configuration.name,
+            may_force=may_force(user_of(request), configuration.cluster),
+        )
     return ReasonForm(posted)
 
 
-def _pruned(configuration: Configuration) -> list[str]:
-    """The kustomizations whose objects a delete takes along."""
-    entries = kustomizations_of(configuration.observed)
-    return [name for name, entry in entries.items() if entry.get("prune") is True]
+@require_http_methods(["GET", "POST"])
+def remove_flux(request: HttpRequest, cluster_pk: int) -> HttpResponse:
+    """Ask for a review of deleting all configurations of a cluster, then its extension."""
+    user = user_of(request)
+    cluster = cluster_for(user, cluster_pk, Act.PROPOSE)
+    extension = extension_of(cluster)
+    if extension is None:
+        raise Http404
+    configurations = removal.configurations_of(cluster)
+    posted = request.POST if request.method == "POST" else None
+    form = RemoveFluxForm(
+        posted,
+        name=cluster.name,
+        may_force=may_force(user, cluster),
+        initial={"seen": ",".join(str(it.pk) for it in configurations)},
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            change = removal.flux_removal_propose(
+                author=user,
+                extension=extension,
+                seen=form.cleaned_data["seen"],
+                reason=form.cleaned_data["reason"],
+                force=form.cleaned_data.get("force", False),
+            )
+        except ChangeRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return redirect("changes:detail", change.pk)
+    context = {
+        "cluster": cluster,
+        "configurations": [(it, effect_of([it])) for it in configurations[:SHOWN]],
+        "configuration_count": len(configurations),
+        "effect": effect_of(configurations),
+        "form": form,
+    }
+    return render(request, "configurations/remove_flux.html", context)
+
+
+def may_force(user: User, cluster: Cluster) -> bool:
+    """A delete by force is an admin's to ask for, in the cluster's environment."""
+    return rights_of(user).may(Act.ADMINISTER, cluster.environment_id)

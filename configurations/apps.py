@@ -15,8 +15,10 @@ class ConfigurationsConfig(AppConfig):
         from configurations.fleet import observe_fleet
         from configurations.kind import FluxConfigurationKind
         from configurations.observe import observe_due
+        from configurations.removal import FluxRemovalKind
 
         kinds.register(FluxConfigurationKind())
+        kinds.register(FluxRemovalKind())
         sweeping.register(observe_due)
         register_fleet_reader(observe_fleet)
         links.register_named("configuration", "configurations:detail")

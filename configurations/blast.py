@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from django.db.models import Sum
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from changes.content import targets_of
 from changes.kinds import Fact
 from changes.models import Change
 from configurations.models import Configuration
+from configurations.pruning import effect_of, pruned_facts
 from configurations.reading import kustomizations_of
 from configurations.risks import bodies, own_step
 from configurations.specification.wire import normalised
 
 
 def facts_of(change: Change) -> list[Fact]:
-    """Clusters, kustomizations touched, objects reported now, objects that would go. One query."""
+    """Clusters, kustomizations touched, objects now, and those that go."""
     targets = targets_of(change.content)
     now_applied = (
         Configuration.objects.filter(
@@ -25,7 +25,7 @@ def facts_of(change: Change) -> list[Fact]:
         or 0
     )
     touched: set[str] = set()
-    all_pruned = bool(targets)
+    deleted: list[str] = []
     for target in targets:
         step = own_step(target)
         if step is None:
@@ -34,7 +34,8 @@ def facts_of(change: Change) -> list[Fact]:
         old = kustomizations_of(normalised(before)) if before else {}
         new = kustomizations_of(normalised(after)) if after else {}
         touched |= {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
-        all_pruned = all_pruned and after is None and any(it.get("prune") for it in old.values())
+        if after is None and not step.options.get("force"):
+            deleted.append(step.resource_id)
     facts = [
         Fact(value=str(len(targets)), text=ngettext("cluster", "clusters", len(targets))),
         Fact(
@@ -47,13 +48,5 @@ def facts_of(change: Change) -> list[Fact]:
         ),
     ]
     if change.verb == Change.Verb.DELETE:
-        facts.append(
-            Fact(
-                value=str(now_applied) if all_pruned else "0",
-                text=_("objects would be deleted, with what they deployed")
-                if all_pruned
-                else _("objects would be deleted"),
-                tone="bad" if all_pruned else "",
-            )
-        )
+        facts += pruned_facts(effect_of(Configuration.objects.filter(arm_id__in=deleted)))
     return facts

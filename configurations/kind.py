@@ -130,7 +130,18 @@ class FluxConfigurationKind:
         return sent(accepted, finished=_is_finished(step, accepted))
 
     def poll(self, operation: Operation) -> Polled:
-        return polled(apply_gateway(cluster_of(operation).connection), operation)
+        gateway = apply_gateway(cluster_of(operation).connection)
+        answer = polled(gateway, operation)
+        if operation.verb != Change.Verb.DELETE or not answer.succeeded:
+            return answer
+        # What follows in the same target (the extension's delete) relies on it being gone.
+        try:
+            gateway.get_configuration(operation.resource_id)
+        except NotFound:
+            return answer
+        except ArmError as error:
+            raise write_problem(error) from error
+        return Polled(terminal=False, retry_after=answer.retry_after)
 
     def accepted(self, operation: Operation, step: Step, sent: Sent) -> None:
         aftermath.write_accepted(operation=operation, step=step, wanted=wanted_properties(step))

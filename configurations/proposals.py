@@ -63,11 +63,15 @@ def suspend_target(configuration: Configuration, *, suspend: bool) -> Target:
     return update_target(configuration, properties, verb)
 
 
-def delete_target(configuration: Configuration) -> Target:
-    """Delete the configuration; with prune its objects go too."""
+def delete_target(configuration: Configuration, *, force: bool = False) -> Target:
+    """Delete the configuration; with prune its objects go too, but not by force."""
+    return _target(configuration.cluster, delete_step(configuration, force=force), configuration)
+
+
+def delete_step(configuration: Configuration, *, force: bool = False) -> Step:
     base = spoken(desired_part(configuration.observed))
-    step = _step(configuration, base, Change.Verb.DELETE, "DELETE", None)
-    return _target(configuration.cluster, step, configuration)
+    options = {"force": True} if force else {}
+    return _step(configuration, base, Change.Verb.DELETE, "DELETE", None, options)
 
 
 def _step(
@@ -76,6 +80,7 @@ def _step(
     verb: str,
     method: str,
     body: dict[str, Any] | None,
+    options: dict[str, Any] | None = None,
 ) -> Step:
     return Step(
         kind=KIND,
@@ -87,6 +92,7 @@ def _step(
         body=body,
         base={"properties": base},
         base_digest=live_digest(configuration.observed),
+        options=options or {},
     )
 
 

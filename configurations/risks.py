@@ -34,6 +34,11 @@ def own_step(target: Target) -> Step | None:
     return next((step for step in target.steps if step.kind == "flux_configuration"), None)
 
 
+def own_steps(target: Target) -> list[Step]:
+    """Every step that writes a configuration: several where a cluster is cleared."""
+    return [step for step in target.steps if step.kind == "flux_configuration"]
+
+
 def bodies(step: Step) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The properties before and after; before is {} for a new one, after None for a delete."""
     before = dict((step.base or {}).get("properties") or {})
@@ -104,14 +109,26 @@ def _of_bodies(targets: Sequence[Target]) -> Iterator[Risk]:
             continue
         before, after = bodies(step)
         if after is None:
-            yield from _of_delete(before)
+            yield from of_delete(step)
             continue
         yield from _of_scope(before, after)
         yield from _of_source(before, after)
         yield from _of_kustomizations(before, after)
 
 
-def _of_delete(before: Mapping[str, Any]) -> Iterator[Risk]:
+def of_delete(step: Step) -> Iterator[Risk]:
+    """What a reviewer of a configuration's delete should not miss."""
+    before, _after = bodies(step)
+    if step.options.get("force"):
+        yield Risk(
+            code="delete_force", tone="bad", icon="alert-octagon",
+            text=_(
+                "By force: Azure forgets %(name)s without asking the cluster. Flux may go on "
+                "there, and nothing is pruned."
+            )
+            % {"name": step.resource_name},
+        )  # fmt: skip
+        return
     pruned = [name for name, it in kustomizations_of(before).items() if it.get("prune") is True]
     if pruned:
         yield Risk(

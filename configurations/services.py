@@ -223,11 +223,14 @@ def draft_submit(*, draft: Draft, reason: str) -> Change:
 
 @transaction.atomic
 def configuration_propose(
-    *, author: User, configuration: Configuration, verb: str, reason: str
+    *, author: User, configuration: Configuration, verb: str, reason: str, force: bool = False
 ) -> Change:
-    """Ask to suspend, resume or delete a configuration (a verb of Change.Verb)."""
+    """Ask to suspend, resume or delete a configuration (a verb of Change.Verb).
+
+    `force`, for a delete by an admin: Azure forgets it without asking the cluster.
+    """
     if verb == Change.Verb.DELETE:
-        _refuse_unless_known(configuration)  # also what hangs in Creating can be deleted
+        refuse_unless_known(configuration)  # also what hangs in Creating can be deleted
     else:
         _refuse_unless_editable(configuration)
     name = {"name": configuration.name, "cluster": configuration.cluster.name}
@@ -239,7 +242,7 @@ def configuration_propose(
             target = proposals.suspend_target(configuration, suspend=False)
             title = _("Resume %(name)s on %(cluster)s")
         case Change.Verb.DELETE:
-            target = proposals.delete_target(configuration)
+            target = proposals.delete_target(configuration, force=force)
             title = _("Delete %(name)s from %(cluster)s")
         case _:
             raise ValueError(verb)
@@ -253,7 +256,7 @@ def configuration_propose(
     )
 
 
-def _refuse_unless_known(configuration: Configuration) -> None:
+def refuse_unless_known(configuration: Configuration) -> None:
     if configuration.gone_at is not None:
         raise ChangeRefused(_("The configuration is gone from Azure."), code="gone")
     if not configuration.observed:
@@ -264,7 +267,7 @@ def _refuse_unless_known(configuration: Configuration) -> None:
 
 
 def _refuse_unless_editable(configuration: Configuration) -> None:
-    _refuse_unless_known(configuration)
+    refuse_unless_known(configuration)
     if configuration.provisioning_state in IN_FLIGHT:
         raise ChangeRefused(
             _("A write of it is under way. Wait until it has ended."), code="in_flight"

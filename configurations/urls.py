@@ -30,4 +30,5 @@ urlpatterns = [
     path("<int:pk>/suspend", acts.suspend, name="suspend"),
     path("<int:pk>/resume", acts.resume, name="resume"),
     path("<int:pk>/delete", acts.delete, name="delete"),
+    path("on/<int:cluster_pk>/remove-flux", acts.remove_flux, name="remove_flux"),
 ]

@@ -280,15 +280,39 @@ class DeleteForm(ReasonForm):
         label=_("Type the configuration's name"), widget=forms.TextInput(attrs=_PLAIN)
     )
 
-    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+    force = forms.BooleanField(
+        label=_("By force"),
+        required=False,
+        help_text=_(
+            "Azure forgets it without asking the cluster: nothing is pruned, and Flux may go on "
+            "there. Only where an ordinary delete does not end."
+        ),
+    )
+
+    def __init__(self, *args: Any, name: str, may_force: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._name = name
+        if not may_force:
+            del self.fields["force"]
 
     def clean_typed_name(self) -> str:
         typed: str = self.cleaned_data["typed_name"]
-        if typed != self._name:
+        if typed.strip() != self._name:
             raise forms.ValidationError(gettext("This is not its name."), code="name")
         return typed
+
+
+class RemoveFluxForm(DeleteForm):
+    """Everything that Flux has on a cluster: confirmed by typing the cluster's name."""
+
+    seen = forms.CharField(required=False, max_length=4000, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["typed_name"].label = _("Type the cluster's name")
+
+    def clean_seen(self) -> list[int]:
+        return [int(it) for it in self.cleaned_data["seen"].split(",") if it.isdecimal()]
 
 
 class ClusterSearchForm(forms.Form):

@@ -203,8 +203,9 @@ class Extensions:
         if current is None:
             return Answer(204)
         if request.query.get("forceDelete", "").lower() == "true":
+            # "Not the normal asynchronous delete" (the API's words): the cluster is never told.
             self._sim.operations.abandon(current.key)
-            self._remove(cluster, current)
+            self._sim.store.remove(current.key)
             return Answer(200)
         self._refuse_during_operation(current)
         self._sim.store.put(current.with_properties(provisioningState="Deleting"))

@@ -14,7 +14,7 @@ from clusters.models import Cluster
 from configurations import proposals, services
 from configurations.blast import facts_of
 from configurations.kind import FluxConfigurationKind
-from configurations.models import Configuration
+from configurations.models import Configuration, ObjectStatus
 from configurations.risks import risks_of
 from configurations.rulebook import advice_for
 from configurations.specification.wire import merged
@@ -108,7 +108,14 @@ def test_risks_and_facts_of_a_delete(author: User, configuration: Configuration)
         author=author, configuration=configuration, verb=Change.Verb.DELETE, reason="r"
     )
     assert {risk.code for risk in risks_of(change)} == {"delete_prunes", "failing_now"}
-    assert [fact.value for fact in facts_of(change)] == ["1", "2", "41", "41"]
+    ObjectStatus.objects.create(
+        configuration=configuration,
+        position=0,
+        kind="GitRepository",
+        name="cluster-config",
+        compliance="Compliant",
+    )
+    assert [fact.value for fact in facts_of(change)] == ["1", "2", "41", "1"]
 
 
 def test_facts_of_an_edit(author: User, configuration: Configuration) -> None:

@@ -85,6 +85,11 @@ ROWS = [
     *_proposal(
         "configurations:delete", _configuration, {**_REASON, "typed_name": "cluster-config"}
     ),
+    *_proposal(
+        "configurations:remove_flux",
+        lambda s: [cluster(s).pk],
+        {**_REASON, "typed_name": "aks-demo"},
+    ),
     Row(
         url="configurations:edit",
         method="post",

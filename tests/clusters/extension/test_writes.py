@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from access.models import Environment, User
+from access.models import Environment, Role, User
 from audit.models import AuditEvent
 from changes.errors import ChangeRefused
 from changes.kinds import kind_named
@@ -27,6 +27,7 @@ from simulator.inprocess import InProcessSimulator, SimulatorAdapter
 from tests.clusters.conftest import sweep
 from tests.clusters.test_extension_kind import approve, work
 from tests.clusters.test_sync import configure, install
+from tests.factories.access import make_user
 from tests.simulator_fixtures import Azure
 
 pytestmark = pytest.mark.django_db
@@ -257,8 +258,11 @@ def test_a_delete_that_runs_shows_as_deleting(
 def test_a_delete_by_force_does_not_wait_for_the_cluster(
     extension: Extension, author: User, approver: User, azure: Azure, simulator: InProcessSimulator
 ) -> None:
+    with pytest.raises(ChangeRefused, match="Only an admin"):
+        extension_delete_propose(author=author, extension=extension, reason="x", force=True)
     simulator.control.set_agent_online(azure.arc, False)
-    change = extension_delete_propose(author=author, extension=extension, reason="x", force=True)
+    admin = make_user(Role.ADMIN)
+    change = extension_delete_propose(author=admin, extension=extension, reason="x", force=True)
     assert risks(change)["force"] == "bad"
     assert done(change, approver, simulator).state == "succeeded"
     assert simulator.core.store.get(extension.arm_id) is None
