@@ -36,6 +36,7 @@ _IN_PROGRESS = {
     "anotheroperationinprogress",
     "resourceoperationinprogress",
     "conflictingconcurrentwritenotallowed",
+    "concurrentfederatedidentitycredentialswritesforsinglemanagedidentity",
 }
 _NOT_REGISTERED = {"missingsubscriptionregistration", "subscriptionnotregistered"}
 _ACTION = re.compile(r"perform action '(?P<action>[^']+)'(?: over scope '(?P<scope>[^']+)')?")

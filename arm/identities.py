@@ -1,4 +1,4 @@
-"""Federated credentials of user-assigned identities: trust in a cluster's service accounts."""
+"""User-assigned identities and their federated credentials: trust in service accounts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,23 @@ from arm.ids import IdentityId
 AUDIENCES = ("api://AzureADTokenExchange",)
 
 
+IDENTITY_API = "2024-11-30"
+
+
 class IdentityOperations(GatewayBase):
+    def list_identities(self, subscription_id: str) -> list[dict[str, Any]]:
+        """The user-assigned identities of a subscription: ``properties.clientId``, ..."""
+        return self._list(lambda **it: self._msi(subscription_id).list_by_subscription(**it))
+
+    def get_identity(self, identity_id: str) -> dict[str, Any]:
+        """One identity. Raises ``NotFound`` when there is none."""
+        identity = IdentityId.parse(identity_id)
+        return self._get(
+            lambda **it: self._msi(identity.subscription_id).get(
+                identity.resource_group, identity.name, **it
+            )
+        )
+
     def list_federated_credentials(self, identity_id: str) -> list[dict[str, Any]]:
         """Every federated credential of an identity: ``properties.issuer``, ``.subject``, ..."""
         identity = IdentityId.parse(identity_id)
@@ -67,5 +83,11 @@ class IdentityOperations(GatewayBase):
         )
 
     def _federated(self, identity: IdentityId) -> Any:
-        client = self._client(ManagedServiceIdentityClient, identity.subscription_id)
-        return client.federated_identity_credentials
+        return self._client(
+            ManagedServiceIdentityClient, identity.subscription_id, api_version=IDENTITY_API
+        ).federated_identity_credentials
+
+    def _msi(self, subscription_id: str) -> Any:
+        return self._client(
+            ManagedServiceIdentityClient, subscription_id, api_version=IDENTITY_API
+        ).user_assigned_identities

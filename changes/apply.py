@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 
 from access.models import User
 from access.rights import Act
-from changes.content import content_of, secret_versions_in, targets_of
+from changes.content import content_of, secret_versions_in, step_at, targets_of
 from changes.errors import ChangeRefused
 from changes.events import change_event, operation_event, tick
 from changes.four_eyes import environments_of, may_in_all, rights_now, standing_approvals
+from changes.kinds import lane_of
 from changes.models import Change, Operation, Problem
 from changes.outbox import enqueue
 from changes.policy import policy_for, policy_named
@@ -52,6 +53,7 @@ def start_apply(change: Change) -> None:
             verb=step["verb"],
             resource_id=step["resource_id"],
             resource_name=step["resource_name"],
+            lane=lane_of(step_at(change.content, target.position, sequence)),
             digest=change.digest,
             next_at=now,
             created_at=now,

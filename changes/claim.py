@@ -67,7 +67,7 @@ def due(now: datetime | None = None) -> QuerySet[Operation]:
     stopped = siblings.filter(
         change=OuterRef("change"), state=Operation.State.FAILED, problem__in=STOPPING
     )
-    running = Operation.objects.filter(resource_id=OuterRef("resource_id"), state__in=IN_FLIGHT)
+    running = Operation.objects.filter(lane=OuterRef("lane"), state__in=IN_FLIGHT)
     may_start = (
         ~Exists(earlier.exclude(state=Operation.State.SUCCEEDED))
         & ~Exists(stopped)

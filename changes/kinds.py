@@ -162,7 +162,21 @@ class Observing(Protocol):
         """Positions of targets whose last observed state is not the base that was submitted."""
 
 
+@runtime_checkable
+class Exclusive(Protocol):
+    """What a kind has besides when Azure refuses two writes at once on different resources."""
+
+    def lane(self, step: Step) -> str:
+        """What one write at a time may hold, in lower case: such as the id of their parent."""
+
+
 _KINDS: dict[str, Kind] = {}
+
+
+def lane_of(step: Step) -> str:
+    """What no other write may hold while this step's runs: its resource, unless the kind says."""
+    kind: object = _KINDS.get(step.kind)
+    return kind.lane(step) if isinstance(kind, Exclusive) else step.resource_id
 
 
 def register(kind: Kind) -> None:

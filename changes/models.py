@@ -226,6 +226,8 @@ class Operation(models.Model):
     verb = models.CharField(max_length=20, choices=Change.Verb.choices)
     resource_id = models.CharField(max_length=700)  # lower-case ARM id
     resource_name = models.CharField(max_length=200)
+    # What one write at a time may hold: the resource, or what Azure locks for it (kinds.lane_of).
+    lane = models.CharField(max_length=700)
     digest = models.CharField(max_length=64)  # of the change content it was approved for
     state = models.CharField(max_length=20, choices=State.choices, default=State.WAITING)
     problem = models.CharField(max_length=40, choices=Problem.choices, blank=True)
@@ -256,7 +258,7 @@ class Operation(models.Model):
         constraints = [
             # At most one write in flight on a resource, whoever asks for it.
             models.UniqueConstraint(
-                fields=["resource_id"],
+                fields=["lane"],
                 condition=models.Q(state__in=["sending", "polling"]),
                 name="one_operation_in_flight",
             ),

@@ -12,13 +12,17 @@ class ClustersConfig(AppConfig):
         from audit import links
         from changes import kinds, sweeping
         from clusters.extension_kind import FluxExtensionKind
+        from clusters.federated_kind import FederatedCredentialKind
+        from clusters.identity_readings import identity_readings_overdue
         from clusters.provider_kind import ProviderRegistrationKind
         from clusters.sync import sync_overdue
         from clusters.testing import tests_overdue
 
         kinds.register(FluxExtensionKind())
+        kinds.register(FederatedCredentialKind())
         kinds.register(ProviderRegistrationKind())
         sweeping.register(tests_overdue)
         sweeping.register(sync_overdue)
+        sweeping.register(identity_readings_overdue)
         links.register_named("cluster", "clusters:detail")
         links.register_named("connection", "clusters:connection")

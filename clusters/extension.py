@@ -45,16 +45,28 @@ def extension_columns(resource: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def install_body(cluster: Cluster) -> dict[str, Any]:
-    """What the command line sends to install it (azure-contract 3.3): Arc gets an identity."""
-    body: dict[str, Any] = {
-        "properties": {
-            "extensionType": EXTENSION_TYPE,
-            "autoUpgradeMinorVersion": True,
-            "releaseTrain": "Stable",
-            "scope": {"cluster": {"releaseNamespace": "flux-system"}},
-        }
+def install_body(
+    cluster: Cluster,
+    *,
+    settings: Mapping[str, str] | None = None,
+    release_train: str = "",
+    version: str = "",
+) -> dict[str, Any]:
+    """What the command line sends to install it (azure-contract 3.3): Arc gets an identity.
+
+    With a `version` it is held to that one, which Azure takes without automatic upgrades only.
+    """
+    properties: dict[str, Any] = {
+        "extensionType": EXTENSION_TYPE,
+        "autoUpgradeMinorVersion": not version,
+        "releaseTrain": release_train or "Stable",
+        "scope": {"cluster": {"releaseNamespace": "flux-system"}},
     }
+    if version:
+        properties["version"] = version
+    if settings:
+        properties["configurationSettings"] = dict(settings)
+    body: dict[str, Any] = {"properties": properties}
     if cluster.kind == Cluster.Kind.CONNECTED:
         body["identity"] = {"type": "SystemAssigned"}
     return body

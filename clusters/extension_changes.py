@@ -68,13 +68,9 @@ def extension_update_propose(
             _("The extension was altered since the page was loaded. Nothing was sent: look again."),
             code="moved",
         )
-    problems = update_problems(extension, update)
-    if problems:
-        raise SettingsRefused(problems)
-    properties = _patch(extension, update)
-    if not properties:
+    step = update_step(extension, update)
+    if step is None:
         raise ChangeRefused(_("Nothing differs from what is set."), code="nothing_changed")
-    step = _step(extension, Change.Verb.UPDATE, "PATCH", {"properties": properties})
     return change_submit(
         author=author,
         kind=KIND,
@@ -109,6 +105,17 @@ def extension_delete_propose(
         reason=reason,
         targets=[_target(cluster, step)],
     )
+
+
+def update_step(extension: Extension, update: Update) -> Step | None:
+    """The write that brings what is asked for; None where it is so already. SettingsRefused."""
+    problems = update_problems(extension, update)
+    if problems:
+        raise SettingsRefused(problems)
+    properties = _patch(extension, update)
+    if not properties:
+        return None
+    return _step(extension, Change.Verb.UPDATE, "PATCH", {"properties": properties})
 
 
 def uninstall_step(extension: Extension, *, force: bool = False) -> Step:

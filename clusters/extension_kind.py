@@ -7,7 +7,7 @@ of the very instance that was reviewed. Who asks for these is clusters/extension
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.urls import reverse
@@ -39,7 +39,13 @@ RESTING = frozenset({"Succeeded", "Failed", "Canceled"})
 
 
 # --- Asking for it --------------------------------------------------------------------------
-def install_step(cluster: Cluster) -> Step | None:
+def install_step(
+    cluster: Cluster,
+    *,
+    settings: Mapping[str, str] | None = None,
+    release_train: str = "",
+    version: str = "",
+) -> Step | None:
     """The write that installs Flux; None where an instance is there, in whatever state."""
     if Extension.objects.filter(cluster=cluster).exists():
         return None
@@ -50,7 +56,7 @@ def install_step(cluster: Cluster) -> Step | None:
         resource_name=EXTENSION_NAME,
         method="PUT",
         api_version=extension_api(cluster.connection),
-        body=install_body(cluster),
+        body=install_body(cluster, settings=settings, release_train=release_train, version=version),
         base=None,
         base_digest="",
     )

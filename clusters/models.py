@@ -200,3 +200,35 @@ class Extension(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} on {self.cluster}"
+
+
+class IdentityReading(models.Model):
+    """What a worker read of user-assigned identities, when somebody asked for it on a page.
+
+    One row for each cluster lists what its connection sees (`identity_id` ""); one for each
+    identity that was looked at has its federated credentials. `found` holds plain facts only
+    (clusters/identity_readings.py); a credential of this kind has no secret.
+    """
+
+    cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="identity_readings")
+    identity_id = models.CharField(max_length=600, blank=True)  # lower-case ARM id
+    asked_at = models.DateTimeField()
+    begun_at = models.DateTimeField(null=True, blank=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+    found = models.JSONField(default=dict)
+    problem = models.CharField(max_length=40, blank=True)  # changes.models.Problem value, or ""
+    problem_code = models.CharField(max_length=100, blank=True)
+    problem_message = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "identity_id"], name="identity_reading_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.identity_id or 'identities'} for {self.cluster}"
+
+    @property
+    def is_running(self) -> bool:
+        """It was asked for and has not answered yet."""
+        return self.read_at is None or self.read_at < self.asked_at

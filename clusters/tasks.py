@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from clusters import sync, testing
+from clusters import identity_readings, sync, testing
 
 SOFT, HARD = 300, 330  # seconds: a large fleet takes a while
 
@@ -42,3 +42,9 @@ def sync_now(connection_id: int) -> None:
 def connection_test(connection_id: int) -> None:
     """Test a connection."""
     testing.connection_test_run(connection_id)
+
+
+@shared_task(ignore_result=True, soft_time_limit=SOFT, time_limit=HARD)
+def identity_reading(reading_id: int) -> None:
+    """Look at user-assigned identities."""
+    identity_readings.identity_reading_run(reading_id)

@@ -37,6 +37,7 @@ DEFAULT_OPTIONS: dict[str, Any] = {
     "page_size": 100,
     "graph_lag_seconds": 0.0,
     "graph_row_limit": 1000,
+    "credential_write_seconds": 0.0,
 }
 
 

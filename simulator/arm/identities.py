@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from simulator.arm.errors import ArmError, bad_request, method_not_allowed, resource_not_found
@@ -17,12 +19,15 @@ IDENTITY = "microsoft.managedidentity/userassignedidentities"
 CREDENTIAL = f"{IDENTITY}/federatedidentitycredentials"
 _MEMBERS = ("issuer", "subject", "audiences")
 _LIMIT = 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,119}", re.ASCII)
+_ISSUER_URL = re.compile(r"https://\S{1,592}")
 
 
 class Identities:
     def __init__(self, simulator: Simulator, inventory: Inventory) -> None:
         self._sim = simulator
         self._inventory = inventory
+        self._written: dict[str, datetime] = {}  # identity: when its credentials were written
 
     def handle(self, request: Request, target: Target) -> Answer:
         """Identities are read as any tracked resource; credentials hang below them."""
@@ -56,6 +61,7 @@ class Identities:
             case "DELETE":
                 if current is None:
                     return Answer(204)
+                self._refuse_concurrent(identity)
                 self._sim.store.remove(current.key)
                 return Answer(200)
             case method:
@@ -71,7 +77,14 @@ class Identities:
         for member in _MEMBERS:
             if not properties.get(member):
                 raise bad_request("BadRequest", f"The property '{member}' is required.")
+        if not _NAME.fullmatch(key.rsplit("/", 1)[1]):
+            raise bad_request(
+                "BadRequest", "The name of a federated identity credential is not valid."
+            )
+        if not _ISSUER_URL.fullmatch(str(properties["issuer"])):
+            raise bad_request("BadRequest", "The issuer must be a valid HTTPS URL.")
         self._refuse_duplicate(identity, key, properties)
+        self._refuse_concurrent(identity)
         document = {
             "id": current.id if current else key,
             "name": key.rsplit("/", 1)[1],
@@ -99,3 +112,19 @@ class Identities:
                 "BadRequest",
                 f"Too many Federated Identity Credentials: {_LIMIT} is the limit for an identity.",
             )
+
+    def _refuse_concurrent(self, identity: Resource) -> None:
+        """One write at a time for an identity. Ours take no time, so the option
+        ``credential_write_seconds`` says for how long one keeps others out."""
+        now = self._sim.clock.now()
+        busy = timedelta(seconds=float(self._sim.options["credential_write_seconds"]))
+        before = self._written.get(identity.key)
+        if before is not None and now - before < busy:
+            raise ArmError(
+                409,
+                "ConcurrentFederatedIdentityCredentialsWritesForSingleManagedIdentity",
+                "Too many Federated Identity Credentials are written concurrently for the managed "
+                f"identity '{identity.name}'. Concurrent Federated Identity Credentials writes "
+                "under the same managed identity are not supported.",
+            )
+        self._written[identity.key] = now

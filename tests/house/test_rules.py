@@ -13,7 +13,12 @@ import arm
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ["portal", "configurations", "clusters", "changes", "access", "audit", "live"]
 # The kinds of reviewed writes: the only places from which Azure is altered.
-KINDS = {"configurations/kind.py", "clusters/extension_kind.py", "clusters/provider_kind.py"}
+KINDS = {
+    "configurations/kind.py",
+    "clusters/extension_kind.py",
+    "clusters/federated_kind.py",
+    "clusters/provider_kind.py",
+}
 
 
 def python_files() -> list[Path]:

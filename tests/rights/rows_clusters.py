@@ -7,7 +7,7 @@ from typing import Any
 
 from changes.models import Change
 from clusters.extension_changes import seen_digest
-from clusters.models import Connection, EnvironmentRule, Extension
+from clusters.models import Connection, EnvironmentRule, Extension, IdentityReading
 from tests.factories.clusters import SUBSCRIPTION, ConnectionFactory
 from tests.rights.matrix import ADMINS, MEMBERS, OUTSIDERS, PROPOSERS, Row, Scene
 from tests.rights.things import cluster
@@ -181,5 +181,34 @@ ROWS += [
         hidden_from=OUTSIDERS,
         ok=302,
         done=_asked,
+    ),
+    Row(url="clusters:workload_identity", args=_cluster, allowed=PROPOSERS, hidden_from=OUTSIDERS),
+    # Without an identity in the address nothing is asked for: the page says so.
+    Row(
+        url="clusters:workload_identity",
+        method="post",
+        args=_cluster,
+        data=lambda _scene: {"accounts": "source-controller", "reason": "It is needed"},
+        allowed=PROPOSERS,
+        hidden_from=OUTSIDERS,
+        ok=422,
+    ),
+    Row(
+        url="clusters:workload_identity_read",
+        method="post",
+        args=_cluster,
+        allowed=PROPOSERS,
+        hidden_from=OUTSIDERS,
+        ok=302,
+        done=lambda _scene: IdentityReading.objects.exists(),
+    ),
+    Row(
+        url="clusters:workload_identity_end",
+        method="post",
+        args=_cluster,
+        data=lambda _scene: {"end-reason": "It is needed"},
+        allowed=PROPOSERS,
+        hidden_from=OUTSIDERS,
+        ok=422,
     ),
 ]
