@@ -61,6 +61,15 @@ ACTIONS: dict[str, Action] = {
     "change.withdrawn": Action("requests", "arrow-back-up", "none", _("{actor} withdrew {object}")),
     "change.expired": Action("requests", "hourglass-off", "none", _("{object} expired")),
     "change.superseded": Action("requests", "replace", "none", _("{object} was superseded")),
+    "secret.set": Action(
+        "requests", "key", "none", _("{actor} set a secret for {object}"), _("{field}")
+    ),
+    "secret.replaced": Action(
+        "requests", "key", "none", _("{actor} replaced a secret for {object}"), _("{field}")
+    ),
+    "secret.removed": Action(
+        "requests", "key", "none", _("{actor} removed a secret from {object}"), _("{field}")
+    ),
     # --- reviews ---
     "change.approved": Action("reviews", "shield-check", "good", _("{actor} approved {object}")),
     "change.changes_requested": Action(

@@ -201,6 +201,7 @@ class Problem(models.TextChoices):
     DIGEST_MISMATCH = "digest_mismatch", _("The content is not what was approved")
     RIGHTS_LOST = "rights_lost", _("An approver has lost the right to approve")
     APPROVAL_EXPIRED = "approval_expired", _("The approval has expired")
+    SECRET_LOST = "secret_lost", _("A secret cannot be read")
     FAULT = "fault", _("Fluxgate met a fault of its own")
 
 

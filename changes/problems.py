@@ -112,6 +112,10 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("An approval stands for 72 h. It ran out before this was sent."),
         _("Have it reviewed again."),
     ),
+    Problem.SECRET_LOST: Explanation(
+        _("A secret of this write is gone, or none of the portal's keys opens it."),
+        _("Enter the secret again in a new change, or bring the key back and try again."),
+    ),
     Problem.FAULT: Explanation(
         _("Fluxgate itself made a mistake; the log has the details. Nothing is lost."),
         _("It is tried again. Tell whoever runs the portal if it lasts."),

@@ -15,9 +15,11 @@ class ClustersConfig(AppConfig):
         from clusters.federated_kind import FederatedCredentialKind
         from clusters.identity_readings import identity_readings_overdue
         from clusters.provider_kind import ProviderRegistrationKind
+        from clusters.secrets import register_encrypted
         from clusters.sync import sync_overdue
         from clusters.testing import tests_overdue
 
+        register_encrypted("clusters.Connection", "secret_encrypted")
         kinds.register(FluxExtensionKind())
         kinds.register(FederatedCredentialKind())
         kinds.register(ProviderRegistrationKind())

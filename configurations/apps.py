@@ -11,12 +11,14 @@ class ConfigurationsConfig(AppConfig):
         """Make the kind known to the engine, and the close watch to its sweep."""
         from audit import links
         from changes import kinds, sweeping
+        from clusters.secrets import register_encrypted
         from clusters.sync import register_fleet_reader
         from configurations.fleet import observe_fleet
         from configurations.kind import FluxConfigurationKind
         from configurations.observe import observe_due
         from configurations.removal import FluxRemovalKind
 
+        register_encrypted("configurations.SecretVersion", "token")
         kinds.register(FluxConfigurationKind())
         kinds.register(FluxRemovalKind())
         sweeping.register(observe_due)

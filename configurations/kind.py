@@ -18,6 +18,7 @@ from configurations import aftermath
 from configurations.blast import facts_of
 from configurations.models import Configuration
 from configurations.risks import own_step, risks_of
+from configurations.secrets import filled_in
 from configurations.specification.wire import equal_to_desired, live_digest, merged
 
 NAME = "flux_configuration"
@@ -117,14 +118,15 @@ class FluxConfigurationKind:
     def send(self, operation: Operation, step: Step, *, client_request_id: str) -> Sent:
         gateway = apply_gateway(cluster_of(operation).connection)
         given: dict[str, Any] = {"client_request_id": client_request_id}
+        body = filled_in(step.body or {})
 
         def write() -> Accepted:
             if step.method == "DELETE":
                 force = bool(step.options.get("force"))
                 return gateway.delete_configuration(step.resource_id, force=force, **given)
             if step.method == "PATCH":
-                return gateway.patch_configuration(step.resource_id, step.body or {}, **given)
-            return gateway.put_configuration(step.resource_id, step.body or {}, **given)
+                return gateway.patch_configuration(step.resource_id, body, **given)
+            return gateway.put_configuration(step.resource_id, body, **given)
 
         accepted = asked(write)
         return sent(accepted, finished=_is_finished(step, accepted))

@@ -148,3 +148,24 @@ class Draft(models.Model):
 
     def __str__(self) -> str:
         return f"{self.purpose} draft {self.pk} of {self.author}"
+
+
+class SecretVersion(models.Model):
+    """One value of one secret field, write-only: pages say that it is set, by whom and when.
+
+    Drafts, changes and the desired value hold its mark `{"$secret": "<id>"}`; the value is put in
+    by the worker that sends the write. Times in UTC.
+    """
+
+    # Fernet token (clusters/secrets.py) of what ARM gets, base64 where ARM wants that.
+    token = models.TextField()
+    field = models.CharField(max_length=60)  # its name in the wizard, "https_key"
+    cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="+")
+    draft = models.ForeignKey(
+        Draft, models.SET_NULL, null=True, blank=True, related_name="secret_versions"
+    )
+    set_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    set_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.field}, version {self.pk}"

@@ -11,6 +11,8 @@ from changes.models import Change
 from clusters.extension_kind import install_step
 from clusters.models import Cluster
 from configurations.models import Configuration
+from configurations.secrets import marks_in, with_known_secrets
+from configurations.specification.sources import lacks_secret
 from configurations.specification.wire import desired_part, live_digest, merge_patch, spoken
 
 KIND = "flux_configuration"
@@ -41,26 +43,36 @@ def create_target(cluster: Cluster, name: str, properties: Mapping[str, Any]) ->
 def update_target(configuration: Configuration, properties: Mapping[str, Any], verb: str) -> Target:
     """Give a configuration other properties.
 
-    One that the portal made is replaced with the full body. One that was made elsewhere may have
-    secrets that we do not know and a PUT would wipe: it is patched.
+    One that the portal made is replaced with the full body, all of its secrets included. One that
+    was made elsewhere may have secrets that we do not know and a PUT would wipe: it is patched,
+    until a change brings every secret that its source needs.
     """
     base, wanted = spoken(desired_part(configuration.observed)), spoken(properties)
-    if configuration.adopted:
+    if configuration.adopted and not _is_known_whole(base, wanted):
         method, body = "PATCH", merge_patch(base, wanted)
     else:
         method, body = "PUT", wanted
+    before = with_known_secrets(base, configuration.desired)
     return _target(
         configuration.cluster,
-        _step(configuration, base, verb, method, {"properties": body}),
+        _step(configuration, before, verb, method, {"properties": body}),
         configuration,
     )
 
 
 def suspend_target(configuration: Configuration, *, suspend: bool) -> Target:
     """Stop or resume the reconciliation, everything else as it is."""
-    properties = {**desired_part(configuration.observed), "suspend": suspend}
+    known = with_known_secrets(desired_part(configuration.observed), configuration.desired)
+    properties = {**known, "suspend": suspend}
     verb = Change.Verb.SUSPEND if suspend else Change.Verb.RESUME
     return update_target(configuration, properties, verb)
+
+
+def _is_known_whole(base: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether the body has all that the source needs, and nothing unknown can be left to keep."""
+    if lacks_secret(wanted):
+        return False
+    return any(marks_in(wanted)) or lacks_secret(base)
 
 
 def delete_target(configuration: Configuration, *, force: bool = False) -> Target:

@@ -24,7 +24,16 @@ from configurations import proposals
 from configurations.models import Configuration, Draft
 from configurations.reading import IN_FLIGHT
 from configurations.risks import bodies, own_step
+from configurations.secrets import (
+    MARK,
+    marks_in,
+    secret_forget,
+    secret_keep,
+    source_place,
+    with_known_secrets,
+)
 from configurations.specification import Specification, Violation, live_digest, violations_of
+from configurations.specification.sources import LACKING
 from configurations.specification.wire import spoken
 from configurations.wizard import compose
 
@@ -59,7 +68,11 @@ def draft_edit(*, author: User, configuration: Configuration) -> Draft:
         purpose=Draft.Purpose.EDIT,
         cluster=configuration.cluster,
         configuration=configuration,
-        data=compose.data_from(configuration.name, configuration.observed),
+        data=compose.data_from(
+            configuration.name,
+            with_known_secrets(configuration.observed, configuration.desired),
+            kept=configuration.adopted,
+        ),
         base=configuration.observed,
         base_digest=live_digest(configuration.observed),
     )
@@ -85,7 +98,7 @@ def draft_revise(*, author: User, change: Change) -> Draft:
     if open_draft is not None:
         return open_draft
     before, after = bodies(step)
-    data = compose.data_from(step.resource_name, after or {})
+    data = compose.data_from(step.resource_name, after or {}, kept=step.method == "PATCH")
     data["review"]["reason"] = change.reason
     for row in data["kustomizations"]["rows"]:
         row["origin"] = row["name"] if row["name"] in (before.get("kustomizations") or {}) else ""
@@ -118,6 +131,38 @@ def draft_save(
     locked.save(update_fields=["data", "updated_at"])
     draft.data, draft.updated_at = locked.data, locked.updated_at
     return draft
+
+
+@transaction.atomic
+def draft_save_source(
+    *,
+    draft: Draft,
+    by: User,
+    values: Mapping[str, Any],
+    typed: Mapping[str, str],
+    refused: Mapping[str, str],
+    removed: str = "",
+) -> Draft:
+    """Keep what was typed in the Source step; secrets are stored apart and only marked in it.
+
+    `typed`: secrets by field, as ARM gets them; `refused`: why others were not taken; `removed`:
+    the field whose secret goes.
+    """
+    locked = (
+        Draft.objects.select_for_update(of=("self",)).select_related("cluster").get(pk=draft.pk)
+    )
+    marks = {
+        field: secret_keep(draft=locked, field=field, value=value, by=by)
+        for field, value in typed.items()
+    }
+    if removed:
+        secret_forget(draft=locked, field=removed, by=by)
+    gone = {removed: ""} if removed else {}
+    return draft_save(
+        draft=draft,
+        step="source",
+        change=lambda saved: {**saved, **values, **gone, **marks, "refused": dict(refused)},
+    )
 
 
 @transaction.atomic
@@ -162,6 +207,9 @@ def draft_violations(draft: Draft) -> list[Violation]:
             Violation(tuple(map(str, it["loc"])), it["type"], it["msg"]) for it in error.errors()
         ]
     found = violations_of(specification, name=draft_name(draft), api_version=api_version)
+    found = [*found, *_secrets_for_another_host(draft, properties)]
+    if _keeps_unknown_secrets(draft, properties):
+        found = [it for it in found if it.code != LACKING]
     names = [row["name"] for row in draft.data["kustomizations"]["rows"]]
     twice = sorted({name for name in names if names.count(name) > 1})
     found += [
@@ -173,6 +221,30 @@ def draft_violations(draft: Draft) -> list[Violation]:
         for name in twice
     ]
     return found
+
+
+def _keeps_unknown_secrets(draft: Draft, properties: Mapping[str, Any]) -> bool:
+    """Whether Azure goes on with secrets that we do not know, for the same source."""
+    base = draft_base(draft)
+    kept = bool(draft.data["source"].get("kept")) and base is not None
+    return kept and source_place(base or {}) == source_place(properties)
+
+
+def _secrets_for_another_host(draft: Draft, properties: Mapping[str, Any]) -> list[Violation]:
+    """Stored secrets that the edit would hand to a host for which they were not given."""
+    base, configuration = draft_base(draft), draft.configuration
+    if base is None or configuration is None or source_place(base) == source_place(properties):
+        return []
+    stored = {mark[MARK] for _path, mark in marks_in(configuration.desired or {})}
+    return [
+        Violation(
+            path,
+            "host_changed",
+            _("The source has another host now: enter the secret for it again."),
+        )
+        for path, mark in marks_in(properties)
+        if mark[MARK] in stored
+    ]
 
 
 # --- Proposals ------------------------------------------------------------------------------
@@ -202,7 +274,7 @@ def draft_submit(*, draft: Draft, reason: str) -> Change:
         if draft.configuration is None:
             raise ChangeRefused(_("The configuration is gone."), code="gone")
         _refuse_unless_editable(draft.configuration)
-        if live_digest(properties) == live_digest(draft.configuration.observed):
+        if not _differs(draft.configuration, properties):
             raise ChangeRefused(_("Nothing was changed."), code="nothing_changed")
         target = proposals.update_target(draft.configuration, properties, Change.Verb.UPDATE)
         verb, title = Change.Verb.UPDATE, _("Change %(name)s on %(cluster)s")
@@ -219,6 +291,14 @@ def draft_submit(*, draft: Draft, reason: str) -> Change:
     draft.submitted_change_id = change.pk
     draft.save(update_fields=["submitted_change_id", "updated_at"])
     return change
+
+
+def _differs(configuration: Configuration, properties: Mapping[str, Any]) -> bool:
+    """Whether the edit alters anything, a secret included."""
+    known = with_known_secrets(configuration.observed, configuration.desired)
+    return live_digest(properties) != live_digest(configuration.observed) or sorted(
+        marks_in(properties), key=str
+    ) != sorted(marks_in(known), key=str)
 
 
 @transaction.atomic

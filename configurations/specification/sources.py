@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from django.utils.translation import gettext as _
 
+from configurations.specification import texts
 from configurations.specification.models import (
     AzureBlob,
     Bucket,
@@ -24,12 +26,22 @@ from configurations.specification.models import (
 )
 from configurations.specification.violations import Violation
 
+LACKING = "lacking"  # a code of its own: Azure may hold what we do not know
 _SETTINGS = "configurationProtectedSettings"
+_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")  # OCI distribution specification 1.1
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _OWNERS = {
     "sshPrivateKey": "GitRepository",
     "httpsKey": "GitRepository",
     "bucketSecretKey": "Bucket",
 }
+
+
+def lacks_secret(properties: Mapping[str, Any]) -> bool:
+    """Whether the source signs in with a secret that is not in these properties."""
+    found = source_rules(Specification.from_wire(properties))
+    return any(it.code == LACKING for it in found)
 
 
 def source_rules(spec: Specification) -> Iterator[Violation]:
@@ -74,6 +86,8 @@ def _git_sign_in(git: GitRepository, settings: Mapping[str, Any]) -> Iterator[Vi
         yield Violation(
             ("gitRepository", "httpsUser"), "pair", _("An HTTPS key needs its HTTPS user.")
         )
+    elif git.https_user and not password:
+        yield Violation((_SETTINGS, "httpsKey"), LACKING, _("An HTTPS user needs its HTTPS key."))
     if isinstance(key, str) and not is_private_key(key):
         yield Violation(
             (_SETTINGS, "sshPrivateKey"), "private_key",
@@ -138,11 +152,17 @@ def _is_host_entry(fields: list[str]) -> bool:
 def _bucket(bucket: Bucket, settings: Mapping[str, Any]) -> Iterator[Violation]:
     if not bucket.bucket_name:
         yield Violation(("bucket", "bucketName"), "required", _("Enter the bucket's name."))
-    pair = bool(bucket.access_key) and bool(settings.get("bucketSecretKey"))
-    if not pair and not bucket.local_auth_ref:
+    if bucket.local_auth_ref:
+        return
+    if not bucket.access_key:
         yield Violation(
-            ("bucket",), "sign_in",
+            ("bucket", "accessKey"), "sign_in",
             _("A bucket needs an access key with its secret key, or a local reference."),
+        )  # fmt: skip
+    elif not settings.get("bucketSecretKey"):
+        yield Violation(
+            (_SETTINGS, "bucketSecretKey"), LACKING,
+            _("An access key needs its secret key."),
         )  # fmt: skip
 
 
@@ -160,15 +180,32 @@ def _blob(blob: AzureBlob) -> Iterator[Violation]:
     ]
     if sum(ways) > 1:
         yield Violation(("azureBlob",), "one_only", _("Choose only one way to sign in."))
+    elif not any(ways):
+        yield Violation(
+            ("azureBlob", "accountKey"), LACKING,
+            _(
+                "A container needs an account key, a SAS token, a service principal, a managed "
+                "identity or a local reference."
+            ),
+        )  # fmt: skip
     principal = blob.service_principal
     if principal is None or not principal.to_plain():
         return
     field = ("azureBlob", "servicePrincipal")
     secrets = [bool(principal.client_secret), bool(principal.client_certificate)]
-    if not principal.client_id or not principal.tenant_id or not any(secrets):
+    for key, value in (("clientId", principal.client_id), ("tenantId", principal.tenant_id)):
+        if not value:
+            yield Violation(
+                (*field, key), "incomplete",
+                _("A service principal needs a client id and a tenant id."),
+            )  # fmt: skip
+        elif not _GUID.fullmatch(value):
+            yield Violation((*field, key), "guid", _("Enter an id such as the Entra portal shows."))
+    if not any(secrets):
+        by_certificate = principal.client_certificate_send_chain is not None
         yield Violation(
-            field, "incomplete",
-            _("A service principal needs a client id, a tenant id and a secret or certificate."),
+            (*field, "clientCertificate" if by_certificate else "clientSecret"), LACKING,
+            _("A service principal needs a secret or a certificate."),
         )  # fmt: skip
     if all(secrets):
         yield Violation(field, "one_only", _("Choose either a secret or a certificate."))
@@ -180,7 +217,27 @@ def _blob(blob: AzureBlob) -> Iterator[Violation]:
 
 
 def _oci(oci: OciRepository) -> Iterator[Violation]:
+    if oci.url and (ends := oci.url.removeprefix("oci://")) and "/" not in ends.rstrip("/"):
+        yield Violation(
+            ("ociRepository", "url"),
+            "url",
+            _("Name the registry and the repository: oci://host/path."),
+        )
     reference = oci.repository_ref
+    if reference and reference.semver:
+        broken = texts.reference("semver", reference.semver)
+        if broken is not None:
+            yield broken.under("ociRepository", "repositoryRef", "semver")
+    if reference and reference.tag and not _TAG.fullmatch(reference.tag):
+        yield Violation(
+            ("ociRepository", "repositoryRef", "tag"), "tag",
+            _("A tag has letters, digits, underscores, periods and hyphens, at most 128."),
+        )  # fmt: skip
+    if reference and reference.digest and not _DIGEST.fullmatch(reference.digest):
+        yield Violation(
+            ("ociRepository", "repositoryRef", "digest"), "digest",
+            _("Write it as sha256: and 64 hexadecimal digits."),
+        )  # fmt: skip
     given = [it for it in ("tag", "semver", "digest") if reference and getattr(reference, it)]
     if len(given) > 1:
         yield Violation(
@@ -192,4 +249,40 @@ def _oci(oci: OciRepository) -> Iterator[Violation]:
         yield Violation(
             ("ociRepository", "layerSelector", "operation"), "choice",
             _("Choose extract or copy."),
+        )  # fmt: skip
+    if oci.service_account_name:
+        broken = texts.secret_name(oci.service_account_name)
+        if broken is not None:
+            yield broken.under("ociRepository", "serviceAccountName")
+    yield from _oci_verification(oci)
+    yield from _oci_tls(oci)
+
+
+def _oci_verification(oci: OciRepository) -> Iterator[Violation]:
+    verify, field = oci.verify, ("ociRepository", "verify")
+    if verify is None or not verify.to_plain():
+        return
+    if verify.provider not in ("cosign", "notation"):
+        yield Violation((*field, "provider"), "choice", _("Choose cosign or notation."))
+    for identity in verify.match_oidc_identity or []:
+        if not identity.issuer or not identity.subject:
+            yield Violation(
+                (*field, "matchOidcIdentity"), "pair", _("A signer needs an issuer and a subject.")
+            )
+            break
+    if verify.provider == "notation" and verify.match_oidc_identity:
+        yield Violation(
+            (*field, "matchOidcIdentity"), "other_kind", _("Only cosign knows signers by OIDC.")
+        )
+
+
+def _oci_tls(oci: OciRepository) -> Iterator[Violation]:
+    tls = oci.tls_config
+    if tls is None:
+        return
+    if bool(tls.client_certificate) != bool(tls.private_key):
+        missing = "privateKey" if tls.client_certificate else "clientCertificate"
+        yield Violation(
+            ("ociRepository", "tlsConfig", missing), "pair",
+            _("A client certificate needs its private key, and the key its certificate."),
         )  # fmt: skip

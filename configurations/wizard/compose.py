@@ -3,8 +3,9 @@
 A draft's `data` has a key for each step with the texts as typed, valid or not:
 
     basics          name, namespace, scope
-    source          source_kind, url, reference_type, branch, tag, semver, commit,
-                    repository_type, local_auth_ref, sync_interval, sync_timeout
+    source          source_kind and the fields of every kind (source_fields.py); `refused`: secrets
+                    that were typed and not taken, by field; `kept`: Azure may hold secrets that
+                    the portal does not know
     kustomizations  rows: [row], open: the row being edited or null, errors: whether to show them
     review          reason
     saved           the steps that were saved at least once
@@ -23,11 +24,11 @@ from configurations.reading import kustomizations_of
 from configurations.specification.models import DEFAULT_SECONDS
 from configurations.specification.texts import minutes_text, parse_minutes
 from configurations.specification.wire import desired_part
+from configurations.wizard import source
 
 Data = dict[str, Any]
 Wire = dict[str, Any]
 
-REFERENCE_KINDS = ("branch", "tag", "semver", "commit")
 EMPTY_ROW: Data = {
     "key": "",
     "origin": "",
@@ -42,19 +43,7 @@ EMPTY_ROW: Data = {
 }
 EMPTY: Data = {
     "basics": {"name": "", "namespace": "", "scope": "namespace"},
-    "source": {
-        "source_kind": "GitRepository",
-        "url": "",
-        "reference_type": "branch",
-        "branch": "main",
-        "tag": "",
-        "semver": "",
-        "commit": "",
-        "repository_type": "public",
-        "local_auth_ref": "",
-        "sync_interval": "10",
-        "sync_timeout": "10",
-    },
+    "source": source.empty(),
     "kustomizations": {"rows": [], "open": None, "errors": False},
     "review": {"reason": ""},
     "saved": [],
@@ -62,8 +51,11 @@ EMPTY: Data = {
 
 
 # --- From ARM -------------------------------------------------------------------------------
-def data_from(name: str, properties: Mapping[str, Any]) -> Data:
-    """The texts that an edit of this resource begins with; every step counts as saved."""
+def data_from(name: str, properties: Mapping[str, Any], *, kept: bool = False) -> Data:
+    """The texts that an edit of this resource begins with; every step counts as saved.
+
+    `kept`: Azure may hold secrets that the portal does not know.
+    """
     data = deepcopy(EMPTY)
     data["saved"] = ["basics", "source", "kustomizations"]
     data["basics"] = {
@@ -71,28 +63,12 @@ def data_from(name: str, properties: Mapping[str, Any]) -> Data:
         "namespace": properties.get("namespace") or "default",
         "scope": properties.get("scope") or "cluster",
     }
-    data["source"]["source_kind"] = properties.get("sourceKind") or "GitRepository"
-    data["source"] |= _source_texts(properties.get("gitRepository") or {})
+    data["source"] = {**source.data_of(properties), "kept": kept}
     data["kustomizations"]["rows"] = [
         _row(position, name, entry)
         for position, (name, entry) in enumerate(kustomizations_of(properties).items(), start=1)
     ]
     return data
-
-
-def _source_texts(git: Mapping[str, Any]) -> Data:
-    reference = git.get("repositoryRef") or {}
-    chosen = next((kind for kind in REFERENCE_KINDS if reference.get(kind)), "branch")
-    local = git.get("localAuthRef") or ""
-    return {
-        "url": git.get("url") or "",
-        "reference_type": chosen,
-        **{kind: reference.get(kind) or "" for kind in REFERENCE_KINDS},
-        "repository_type": "private" if local else "public",
-        "local_auth_ref": local,
-        "sync_interval": _minutes(git.get("syncIntervalInSeconds"), DEFAULT_SECONDS),
-        "sync_timeout": _minutes(git.get("timeoutInSeconds"), DEFAULT_SECONDS),
-    }
 
 
 def _row(position: int, name: str, entry: Mapping[str, Any]) -> Data:
@@ -126,33 +102,10 @@ def properties_of(data: Data, base: Mapping[str, Any] | None) -> Wire:
     if base is None:
         wire["scope"] = data["basics"]["scope"]
         wire["namespace"] = data["basics"]["namespace"]
-        wire["sourceKind"] = "GitRepository"
         wire["suspend"] = False
-    if data["source"]["source_kind"] == "GitRepository":
-        wire["gitRepository"] = _git(data["source"], wire.get("gitRepository"))
+    source.write(wire, data["source"], base)
     wire["kustomizations"] = _kustomizations(data["kustomizations"]["rows"], wire)
     return wire
-
-
-def _git(source: Data, base: Wire | None) -> Wire:
-    git = dict(base or {})
-    _put(git, "url", source["url"], base)
-    _put(git, "timeoutInSeconds", parse_minutes(source["sync_timeout"]), base, DEFAULT_SECONDS)
-    _put(
-        git, "syncIntervalInSeconds", parse_minutes(source["sync_interval"]), base, DEFAULT_SECONDS
-    )
-    chosen = source["reference_type"]
-    reference = dict(git.get("repositoryRef") or {})
-    for kind in REFERENCE_KINDS:
-        value = source[kind] if kind == chosen else ""
-        if value:
-            reference[kind] = value
-        elif reference.get(kind):
-            del reference[kind]
-    git["repositoryRef"] = reference
-    local = source["local_auth_ref"] if source["repository_type"] == "private" else ""
-    _put(git, "localAuthRef", local or None, base, None)
-    return git
 
 
 def _kustomizations(rows: list[Data], wire: Wire) -> Wire:

@@ -13,7 +13,6 @@ from configurations.specification import texts
 from configurations.specification.graph import cycles
 from configurations.specification.rules import COMBINED_LIMIT
 from configurations.specification.violations import Violation
-from configurations.wizard.compose import REFERENCE_KINDS
 
 _NUMBER = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
 _PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
@@ -95,75 +94,6 @@ class BasicsForm(CheckedForm):
                 self.add_error("name", gettext("This cluster has a configuration of this name."))
         if "namespace" in self.cleaned_data:
             self.broken("namespace", texts.namespace(self.cleaned_data["namespace"]))
-
-
-class SourceForm(CheckedForm):
-    source_kind = forms.ChoiceField(
-        label=_("Source kind"), choices=[("GitRepository", _("Git Repository"))]
-    )
-    url = forms.CharField(
-        label=_("Repository URL"),
-        widget=forms.TextInput(attrs={**_PLAIN, "autofocus": True}),
-        help_text=_("https://, ssh:// or git@host:path. Never with a password in it."),
-    )
-    reference_type = forms.ChoiceField(
-        label=_("Reference type"),
-        choices=[
-            ("branch", _("Branch")),
-            ("tag", _("Tag")),
-            ("semver", _("Semver")),
-            ("commit", _("Commit")),
-        ],
-    )
-    branch = forms.CharField(label=_("Branch"), widget=forms.TextInput(attrs=_PLAIN))
-    tag = forms.CharField(label=_("Tag"), widget=forms.TextInput(attrs=_PLAIN))
-    semver = forms.CharField(
-        label=_("Semver"),
-        widget=forms.TextInput(attrs=_PLAIN),
-        help_text=_("A range of tags, such as >=1.0.0 <2.0.0."),
-    )
-    commit = forms.CharField(label=_("Commit"), widget=forms.TextInput(attrs=_PLAIN))
-    repository_type = forms.ChoiceField(
-        label=_("Repository type"),
-        choices=[("public", _("Public")), ("private", _("Private"))],
-        widget=forms.RadioSelect,
-    )
-    local_auth_ref = forms.CharField(
-        label=_("Local authentication reference"),
-        widget=forms.TextInput(attrs=_PLAIN),
-        help_text=_("The name of a Secret in the configuration's namespace on the cluster."),
-    )
-    sync_interval = _minutes_field(_("Sync interval (minutes)"))
-    sync_timeout = _minutes_field(_("Sync timeout (minutes)"))
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        chosen = self["reference_type"].value()
-        self.chosen = chosen if chosen in REFERENCE_KINDS else "branch"
-        for kind in REFERENCE_KINDS:
-            self.fields[kind].required = kind == self.chosen
-        self.private = self["repository_type"].value() == "private"
-        self.fields["local_auth_ref"].required = self.private
-
-    @property
-    def reference(self) -> forms.BoundField:
-        """The field of the chosen type."""
-        return self[self.chosen]
-
-    @property
-    def reference_fix(self) -> str:
-        return self.fixes.get(self.chosen, "")
-
-    def clean(self) -> None:
-        cleaned = self.cleaned_data
-        if "url" in cleaned:
-            self.broken("url", texts.url(cleaned["url"]))
-        if self.chosen in cleaned:
-            self.broken(self.chosen, texts.reference(self.chosen, cleaned[self.chosen]))
-        if self.private and "local_auth_ref" in cleaned:
-            self.broken("local_auth_ref", texts.secret_name(cleaned["local_auth_ref"]))
-        self.minutes("sync_interval")
-        self.minutes("sync_timeout")
 
 
 class KustomizationForm(CheckedForm):
@@ -333,5 +263,4 @@ __all__ = [
     "DeleteForm",
     "KustomizationForm",
     "ReasonForm",
-    "SourceForm",
 ]

@@ -17,13 +17,22 @@ from configurations.faces import faces_context
 from configurations.faces.places import place_of
 from configurations.models import Draft
 from configurations.pictures import Link, Node, Picture, draw
-from configurations.services import STEPS, draft_base, draft_name, draft_properties
+from configurations.reading import columns
+from configurations.secrets import versions_of
+from configurations.services import (
+    STEPS,
+    draft_name,
+    draft_properties,
+    draft_violations,
+)
 from configurations.specification import Specification
 from configurations.specification.graph import cycles, layers
 from configurations.specification.violations import Violation
 from configurations.wizard import rows
 from configurations.wizard.compose import entry_of
-from configurations.wizard.forms import BasicsForm, SourceForm
+from configurations.wizard.forms import BasicsForm
+from configurations.wizard.source_fields import KINDS
+from configurations.wizard.source_form import SourceForm
 
 LABELS: dict[str, str | Promise] = {
     "basics": gettext_lazy("Basics"),
@@ -118,12 +127,22 @@ def is_sound(draft: Draft, step: str) -> bool:
         case "basics":
             return draft.purpose == Draft.Purpose.EDIT or BasicsForm(data["basics"]).is_valid()
         case "source":
-            other_kind = data["source"]["source_kind"] != "GitRepository"
-            return other_kind or SourceForm(data["source"]).is_valid()
+            other_kind = data["source"]["source_kind"] not in KINDS
+            return other_kind or source_form(draft, judged=True).is_valid()
         case "kustomizations":
             return bool(data["kustomizations"]["rows"]) and data["kustomizations"]["open"] is None
         case _:
             return False
+
+
+def source_form(draft: Draft, judged: bool) -> SourceForm:
+    """The form of the Source step; judged: with what the rules say of it."""
+    data = draft.data["source"]
+    versions = versions_of(data)
+    if not judged:
+        return SourceForm(initial=data, versions=versions)
+    found = [it for it in draft_violations(draft) if step_of(it) == "source"]
+    return SourceForm(data, violations=found, versions=versions)
 
 
 def step_of(violation: Violation) -> str:
@@ -184,13 +203,13 @@ def _picture(
 
 
 def _source_node(draft: Draft) -> Node:
-    base = draft_base(draft)
     source = draft.data["source"]
-    if source["source_kind"] != "GitRepository":
-        return Node(SOURCE, source["source_kind"], str((base or {}).get("name") or ""), "database")
-    reference = source.get(source["reference_type"], "")
-    repository = source["url"].rstrip("/").rsplit("/", 1)[-1].removesuffix(".git")
-    return Node(SOURCE, reference or _("reference"), repository, icon="git-branch")
+    if source["source_kind"] not in KINDS:
+        return Node(SOURCE, source["source_kind"], "", "database")
+    found = columns({"sourceKind": source["source_kind"], **draft_properties(draft)})
+    icon = "git-branch" if source["source_kind"] == "GitRepository" else "database"
+    place = str(found["source_url"]).rstrip("/").rsplit("/", 1)[-1].removesuffix(".git")
+    return Node(SOURCE, str(found["reference"]) or _("reference"), place, icon=icon)
 
 
 def _order_text(graph: dict[str, list[str]], unsaved: dict[str, Any] | None) -> str:

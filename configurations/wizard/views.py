@@ -27,7 +27,13 @@ from configurations.wizard.forms import (
     CheckedForm,
     KustomizationForm,
     ReasonForm,
-    SourceForm,
+)
+from configurations.wizard.source_fields import KINDS
+from configurations.wizard.source_form import (
+    posted_secrets,
+    posted_values,
+    removed_secret,
+    secret_refusal,
 )
 
 
@@ -96,9 +102,31 @@ def draft_basics(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def draft_source(request: HttpRequest, pk: int) -> HttpResponse:
     draft = draft_for(request, pk)
-    if draft.data["source"]["source_kind"] != "GitRepository":
+    if draft.data["source"]["source_kind"] not in KINDS:
         return _fixed_step(request, draft, "source")
-    return _form_step(request, draft, "source", SourceForm)
+    if request.method == "POST":
+        _save_source(request, draft)
+        if not is_htmx(request) or request.POST.get("go"):
+            return _go(request, draft, "source", pages.is_sound(draft, "source"))
+    judged = "source" in draft.data["saved"] and not is_htmx(request)
+    context = {**pages.page(request, draft, "source"), "form": pages.source_form(draft, judged)}
+    return render(request, "configurations/wizard/source.html", context)
+
+
+def _save_source(request: HttpRequest, draft: Draft) -> None:
+    """Keep the texts, and each secret that can be one of its field."""
+    typed = posted_secrets(request.POST)
+    refused = {
+        field: why for field, value in typed.items() if (why := secret_refusal(field, value))
+    }
+    services.draft_save_source(
+        draft=draft,
+        by=user_of(request),
+        values={**posted_values(request.POST), **_fixes(request)},
+        typed={field: value for field, value in typed.items() if field not in refused},
+        refused=refused,
+        removed=removed_secret(request.POST),
+    )
 
 
 def _form_step(

@@ -198,6 +198,8 @@ def known_hosts() -> str:
 
 
 SSH = {"url": "git@github.com:a/b"}
+GUID = "0b0b0b0b-0000-4000-8000-00000000000b"
+DIGEST = "sha256:" + "0" * 64
 BLOB = {"sourceKind": "AzureBlob", "gitRepository": None}
 BUCKET = {"sourceKind": "Bucket", "gitRepository": None}
 OCI = {"sourceKind": "OCIRepository", "gitRepository": None}
@@ -221,7 +223,7 @@ BLOB_URL = {"url": "https://a.blob.core.windows.net", "containerName": "c"}
         (git(provider="azure"), {"gitRepository.provider: choice"}),
         (git(provider="GitHub"), set()),
         # signing in to Git
-        (git(httpsUser="me"), set()),
+        (git(httpsUser="me"), {"configurationProtectedSettings.httpsKey: lacking"}),
         ({"configurationProtectedSettings": {"httpsKey": "eA=="}},
          {"gitRepository.httpsUser: pair"}),
         ({**git(httpsUser="me"), "configurationProtectedSettings": {"httpsKey": "eA=="}}, set()),
@@ -245,24 +247,44 @@ BLOB_URL = {"url": "https://a.blob.core.windows.net", "containerName": "c"}
         ({**BUCKET, "bucket": {"url": "https://s3", "bucketName": "b", "localAuthRef": "x"}},
          set()),
         ({**BUCKET, "bucket": {"url": "git@x:y"}},
-         {"bucket.url: scheme", "bucket.bucketName: required", "bucket: sign_in"}),
-        ({**BLOB, "azureBlob": BLOB_URL}, set()),
-        ({**BLOB, "azureBlob": {"url": "https://a"}}, {"azureBlob.containerName: required"}),
+         {"bucket.url: scheme", "bucket.bucketName: required", "bucket.accessKey: sign_in"}),
+        ({**BUCKET, "bucket": {"url": "https://s3", "bucketName": "b", "accessKey": "x"}},
+         {"configurationProtectedSettings.bucketSecretKey: lacking"}),
+        ({**BLOB, "azureBlob": BLOB_URL}, {"azureBlob.accountKey: lacking"}),
+        ({**BLOB, "azureBlob": {**BLOB_URL, "managedIdentity": {"clientId": GUID}}}, set()),
+        ({**BLOB, "azureBlob": {"url": "https://a", "localAuthRef": "x"}},
+         {"azureBlob.containerName: required"}),
         ({**BLOB, "azureBlob": {**BLOB_URL, "accountKey": "k", "sasToken": "s"}},
          {"azureBlob: one_only"}),
         ({**BLOB, "azureBlob": {**BLOB_URL, "servicePrincipal": {"clientId": "c"}}},
-         {"azureBlob.servicePrincipal: incomplete"}),
+         {"azureBlob.servicePrincipal.clientId: guid",
+             "azureBlob.servicePrincipal.tenantId: incomplete",
+             "azureBlob.servicePrincipal.clientSecret: lacking"}),
         ({**BLOB, "azureBlob": {**BLOB_URL, "servicePrincipal": {
-            "clientId": "c", "tenantId": "t", "clientSecret": "s", "clientCertificate": "x"}}},
+            "clientId": GUID, "tenantId": GUID, "clientSecret": "s", "clientCertificate": "x"}}},
          {"azureBlob.servicePrincipal: one_only"}),
         ({**BLOB, "azureBlob": {**BLOB_URL, "servicePrincipal": {
-            "clientId": "c", "tenantId": "t", "clientSecret": "s",
+            "clientId": GUID, "tenantId": GUID, "clientSecret": "s",
             "clientCertificatePassword": "x"}}},
          {"azureBlob.servicePrincipal.clientCertificatePassword: pair"}),
         ({**OCI, "ociRepository": {"url": "oci://ghcr.io/a/b"}}, set()),
         ({**OCI, "ociRepository": {"url": "https://ghcr.io/a/b"}}, {"ociRepository.url: scheme"}),
         ({**OCI, "ociRepository": {"url": "oci://g.io/a", "repositoryRef": {
-            "tag": "1", "digest": "sha256:0"}}}, {"ociRepository.repositoryRef: one_only"}),
+            "tag": "1", "digest": DIGEST}}}, {"ociRepository.repositoryRef: one_only"}),
+        ({**OCI, "ociRepository": {"url": "oci://g.io/a", "repositoryRef": {"digest": "sha256:0"}}},
+         {"ociRepository.repositoryRef.digest: digest"}),
+        ({**OCI, "ociRepository": {"url": "oci://g.io/a", "repositoryRef": {"tag": "-x"}}},
+         {"ociRepository.repositoryRef.tag: tag"}),
+        ({**OCI, "ociRepository": {"url": "oci://g.io/a", "repositoryRef": {"semver": "new"}}},
+         {"ociRepository.repositoryRef.semver: semver"}),
+        ({**OCI, "ociRepository": {"url": "oci://g.io"}}, {"ociRepository.url: url"}),
+        ({**OCI, "ociRepository": {"url": "oci://g.io/a", "tlsConfig": {"clientCertificate": "x"}}},
+         {"ociRepository.tlsConfig.privateKey: pair"}),
+        ({**OCI, "ociRepository": {"url": "oci://g.io/a", "verify": {"provider": "pgp"}}},
+         {"ociRepository.verify.provider: choice"}),
+        ({**OCI, "ociRepository": {"url": "oci://g.io/a", "verify": {
+            "provider": "cosign", "matchOidcIdentity": [{"issuer": "^https://x$"}]}}},
+         {"ociRepository.verify.matchOidcIdentity: pair"}),
         ({**OCI, "ociRepository": {"url": "oci://g.io/a", "layerSelector": {
             "operation": "burn"}}}, {"ociRepository.layerSelector.operation: choice"}),
         # kustomizations
