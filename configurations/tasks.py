@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from configurations import observe
+from configurations import observe, secrets
 
 
 @shared_task(ignore_result=True)
@@ -17,3 +17,9 @@ def observe_due() -> None:
 def observe_one(configuration_id: int) -> None:
     """Read one configuration from Azure."""
     observe.observe_one(configuration_id)
+
+
+@shared_task(ignore_result=True)
+def secrets_clean_up() -> None:
+    """What beat asks for every hour: delete the secrets that nothing can send any more."""
+    secrets.secrets_clean_up()

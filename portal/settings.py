@@ -187,6 +187,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"expires": 2},
     },
+    "delete unused secrets": {
+        "task": "configurations.tasks.secrets_clean_up",
+        "schedule": 3600.0,
+        "options": {"expires": 600},
+    },
     "read the fleet": {
         "task": "clusters.tasks.sync_due",
         "schedule": 5.0,

@@ -28,6 +28,7 @@ from configurations.wizard.forms import (
     KustomizationForm,
     ReasonForm,
 )
+from configurations.wizard.local_secret import local_secret
 from configurations.wizard.source_fields import KINDS
 from configurations.wizard.source_form import (
     posted_secrets,
@@ -109,7 +110,15 @@ def draft_source(request: HttpRequest, pk: int) -> HttpResponse:
         if not is_htmx(request) or request.POST.get("go"):
             return _go(request, draft, "source", pages.is_sound(draft, "source"))
     judged = "source" in draft.data["saved"] and not is_htmx(request)
-    context = {**pages.page(request, draft, "source"), "form": pages.source_form(draft, judged)}
+    context = {
+        **pages.page(request, draft, "source"),
+        "form": pages.source_form(draft, judged),
+        "local": local_secret(
+            draft.data["source"],
+            services.draft_properties(draft),
+            draft.data["basics"]["namespace"],
+        ),
+    }
     return render(request, "configurations/wizard/source.html", context)
 
 

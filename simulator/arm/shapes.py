@@ -101,7 +101,7 @@ OCI_REPOSITORY = Object(
                 "VerifyDefinition",
                 {
                     "provider": _text(),
-                    "verificationConfig": Field(str, many="map", secret=True),
+                    "verificationConfig": Field(str, many="map"),
                     "matchOidcIdentity": Field(
                         Object(
                             "MatchOidcIdentityDefinition", {"issuer": _text(), "subject": _text()}
