@@ -183,6 +183,12 @@ def one_kustomization(
     yield from _at(texts.path(kustomization.path or ""), "path")
     yield from _times(kustomization, tuple(_WIRE_TIMES))
     post_build = kustomization.post_build
+    for variable, value in ((post_build and post_build.substitute) or {}).items():
+        yield from _at(texts.variable(variable), "postBuild", "substitute", variable)
+        if not isinstance(value, str):
+            yield Violation(
+                ("postBuild", "substitute", variable), "text", _("A variable's value is a text.")
+            )
     for position, it in enumerate((post_build and post_build.substitute_from) or []):
         field = ("postBuild", "substituteFrom", str(position))
         if it.kind not in ("ConfigMap", "Secret"):

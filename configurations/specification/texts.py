@@ -36,6 +36,7 @@ _SEMVER_TERM = re.compile(
 )
 _BAD_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
 _GO_DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # kustomize-controller 1.7, post build
 _ISO_DURATION = re.compile(
     r"P(?=.)(?:\d+Y)?(?:\d+M)?(?:\d+W)?(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?(?:\d+(?:\.\d+)?S)?)?"
 )
@@ -150,6 +151,17 @@ def _url_parts(value: str) -> Violation | None:
         bare = parts._replace(query="", fragment="").geturl()
         return _broken("url", _("Leave out what follows ? or #."), bare)
     return None
+
+
+def variable(value: str) -> Violation | None:
+    """The name of a variable that Flux substitutes after the build."""
+    if _VARIABLE.fullmatch(value):
+        return None
+    return _broken(
+        "variable",
+        _("Name it by letters, digits and underscores; it does not begin with a digit."),
+        re.sub(r"[^A-Za-z0-9_]+", "_", value).lstrip("0123456789") or None,
+    )
 
 
 def path(value: str) -> Violation | None:

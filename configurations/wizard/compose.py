@@ -11,7 +11,8 @@ A draft's `data` has a key for each step with the texts as typed, valid or not:
     saved           the steps that were saved at least once
 
 A row: key, origin (its name in Azure), name, path, depends_on, sync_interval, sync_timeout,
-retry_interval, prune, force. Times are minutes or Go durations.
+retry_interval, prune, force, wait, substitute, substitute_from (substitution.py). Times are
+minutes or Go durations.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from configurations.reading import kustomizations_of
 from configurations.specification.models import DEFAULT_SECONDS
 from configurations.specification.texts import minutes_text, parse_minutes
 from configurations.specification.wire import desired_part
-from configurations.wizard import source
+from configurations.wizard import source, substitution
 
 Data = dict[str, Any]
 Wire = dict[str, Any]
@@ -40,6 +41,9 @@ EMPTY_ROW: Data = {
     "retry_interval": "",
     "prune": False,
     "force": False,
+    "wait": True,
+    "substitute": "",
+    "substitute_from": "",
 }
 EMPTY: Data = {
     "basics": {"name": "", "namespace": "", "scope": "namespace"},
@@ -83,6 +87,8 @@ def _row(position: int, name: str, entry: Mapping[str, Any]) -> Data:
         "retry_interval": _minutes(entry.get("retryIntervalInSeconds"), None),
         "prune": entry.get("prune") is True,
         "force": entry.get("force") is True,
+        "wait": entry.get("wait") is not False,
+        **substitution.typed(entry.get("postBuild")),
     }
 
 
@@ -125,8 +131,21 @@ def _kustomizations(rows: list[Data], wire: Wire) -> Wire:
         _put(entry, "retryIntervalInSeconds", retry, base, None)
         _put(entry, "prune", bool(row["prune"]), base, False)
         _put(entry, "force", bool(row["force"]), base, False)
+        if base is not None or not row.get("wait", True):
+            _put(entry, "wait", bool(row.get("wait", True)), base, True)
+        _post_build(entry, row)
         result[row["name"]] = entry
     return result
+
+
+def _post_build(entry: Wire, row: Data) -> None:
+    found = substitution.wire(
+        row.get("substitute") or "", row.get("substitute_from") or "", entry.get("postBuild")
+    )
+    if found is not None:
+        entry["postBuild"] = found
+    elif entry.get("postBuild") is not None:
+        del entry["postBuild"]
 
 
 def entry_of(row: Data) -> Wire:

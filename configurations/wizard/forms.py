@@ -13,6 +13,7 @@ from configurations.specification import texts
 from configurations.specification.graph import cycles
 from configurations.specification.rules import COMBINED_LIMIT
 from configurations.specification.violations import Violation
+from configurations.wizard.substitution import substitute_from_violation, substitute_violation
 
 _NUMBER = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
 _PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
@@ -130,6 +131,28 @@ class KustomizationForm(CheckedForm):
         help_text=_("Objects with unchangeable fields are deleted and made again."),
     )
 
+    wait = forms.BooleanField(
+        label=_("Wait"),
+        required=False,
+        help_text=_("It is ready when everything that it applied is ready (health checks)."),
+    )
+    substitute = forms.CharField(
+        label=_("Variables"),
+        required=False,
+        widget=forms.Textarea({**_PLAIN, "rows": 4}),
+        strip=False,
+        help_text=_("One name=value a line. Each ${name} in the manifests becomes the value."),
+    )
+    substitute_from = forms.CharField(
+        label=_("Variables from"),
+        required=False,
+        widget=forms.Textarea({**_PLAIN, "rows": 4}),
+        help_text=_(
+            "One a line: ConfigMap name, or Secret name, in the configuration's namespace; "
+            "add optional where it may be missing."
+        ),
+    )
+
     def __init__(
         self,
         *args: Any,
@@ -159,7 +182,18 @@ class KustomizationForm(CheckedForm):
         self.minutes("sync_interval")
         self.minutes("sync_timeout")
         self.minutes("retry_interval", optional=True)
+        self.broken("substitute", substitute_violation(self.cleaned_data.get("substitute") or ""))
+        self.broken(
+            "substitute_from",
+            substitute_from_violation(self.cleaned_data.get("substitute_from") or ""),
+        )
         self._dependencies(name or self._was)
+
+    @property
+    def is_unfolded(self) -> bool:
+        """Whether an additional setting holds something, or is wrong."""
+        fields = [self["substitute"], self["substitute_from"], self["force"]]
+        return not self["wait"].value() or any(it.errors or it.value() for it in fields)
 
     def _combined(self, name: str) -> None:
         room = COMBINED_LIMIT - 1 - len(self._configuration_name)

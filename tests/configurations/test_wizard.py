@@ -13,6 +13,7 @@ from access.models import User
 from changes.content import targets_of
 from changes.models import Change
 from clusters.models import Cluster
+from configurations import services
 from configurations.models import Configuration, Draft
 from configurations.specification.wire import normalised
 from tests.factories.configurations import TUTORIAL, TUTORIAL_URL
@@ -34,6 +35,7 @@ INFRA = {
     "sync_interval": "10",
     "sync_timeout": "10",
     "prune": "on",
+    "wait": "on",
 }
 APPS = {**INFRA, "name": "apps", "path": "./apps/staging", "depends_on": ["infra"]}
 
@@ -361,3 +363,71 @@ def test_a_change_is_revised_by_its_author_alone(
     change.refresh_from_db()
     assert (change.revision, change.reason) == (2, "Second")
     assert change.content["targets"][0]["steps"][-1]["resource_name"] == "other-name"
+
+
+# --- Variables and health checks ------------------------------------------------------------
+def test_variables_and_the_waiting_become_arms_fields(wizard: Wizard) -> None:
+    draft = wizard.begin()
+    wizard.post(draft, "basics", **BASICS, go="next")
+    wizard.post(draft, "source", **SOURCE, go="next")
+    wizard.post(draft, "kustomizations", do="add")
+    row = {
+        **INFRA,
+        "substitute": "region=westeurope\r\nquery=a=b c",
+        "substitute_from": "ConfigMap cluster-vars\nSecret more optional",
+    }
+    del row["wait"]
+    wizard.post(draft, "kustomizations", **row, do="save")
+    draft.refresh_from_db()
+    entry = services.draft_properties(draft)["kustomizations"]["infra"]
+    assert entry["wait"] is False
+    assert entry["postBuild"] == {
+        "substitute": {"region": "westeurope", "query": "a=b c"},
+        "substituteFrom": [
+            {"kind": "ConfigMap", "name": "cluster-vars"},
+            {"kind": "Secret", "name": "more", "optional": True},
+        ],
+    }
+    assert services.draft_violations(draft) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "message"),
+    [
+        ("substitute", "region", "Write name=value"),
+        ("substitute", "2nd=x", "it does not begin with a digit"),
+        ("substitute", "a=1\na=2", "is there twice"),
+        ("substitute_from", "Pod x", "Begin with ConfigMap or Secret"),
+        ("substitute_from", "Secret", "Write ConfigMap name"),
+        ("substitute_from", "Secret UPPER", "Use the name of a Secret"),
+    ],
+)
+def test_a_wrong_variable_is_named_beside_its_field_and_kept(
+    wizard: Wizard, field: str, text: str, message: str
+) -> None:
+    draft = wizard.begin()
+    wizard.post(draft, "basics", **BASICS, go="next")
+    wizard.post(draft, "source", **SOURCE, go="next")
+    wizard.post(draft, "kustomizations", do="add")
+    response = wizard.post(draft, "kustomizations", **{**INFRA, field: text}, do="save")
+    page = response.content.decode()
+    assert message in page
+    assert text.splitlines()[0] in page
+    assert 'id="row-more" open' in page
+    draft.refresh_from_db()
+    assert draft.data["kustomizations"]["rows"] == []
+
+
+def test_taking_the_variables_out_takes_them_out_of_the_body(
+    author: User, configuration: Configuration
+) -> None:
+    configuration.observed["kustomizations"]["infra"]["postBuild"] = {"substitute": {"a": "1"}}
+    configuration.save()
+    draft = services.draft_edit(author=author, configuration=configuration)
+    row = next(it for it in draft.data["kustomizations"]["rows"] if it["name"] == "infra")
+    assert row["substitute"] == "a=1"
+    row["substitute"] = ""
+    draft.save()
+    change = services.draft_submit(draft=draft, reason="No variables any more")
+    body = change.content["targets"][0]["steps"][0]["body"]["properties"]
+    assert body["kustomizations"]["infra"] == {"postBuild": None}
