@@ -51,6 +51,7 @@ def install_body(
     settings: Mapping[str, str] | None = None,
     release_train: str = "",
     version: str = "",
+    mode: str | None = None,
 ) -> dict[str, Any]:
     """What the command line sends to install it (azure-contract 3.3): Arc gets an identity.
 
@@ -64,6 +65,8 @@ def install_body(
     }
     if version:
         properties["version"] = version
+    elif mode:
+        properties["autoUpgradeMode"] = mode
     if settings:
         properties["configurationSettings"] = dict(settings)
     body: dict[str, Any] = {"properties": properties}

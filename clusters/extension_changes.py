@@ -19,8 +19,10 @@ from changes.errors import ChangeRefused
 from changes.kinds import Step, Target, Wire
 from changes.models import Change
 from changes.services import change_submit
-from clusters.extension_compare import STABLE, base_of, live_digest
+from clusters.extension import NAME as EXTENSION_NAME
+from clusters.extension_compare import COMPATIBLE, STABLE, base_of, live_digest, mode_of
 from clusters.extension_kind import NAME as KIND
+from clusters.extension_kind import install_step
 from clusters.extension_settings.checks import refusals
 from clusters.extension_settings.versions import STEP_FIRST, STEP_LAST, needs_step, newest, parse
 from clusters.gateways import extension_api
@@ -45,6 +47,7 @@ class Update:
     auto_upgrade: bool | None = None
     release_train: str | None = None
     version: str | None = None  # to pin to; only without automatic upgrades
+    mode: str | None = None  # "patch" or "compatible": what automatic upgrades bring
 
 
 def seen_digest(extension: Extension) -> str:
@@ -124,6 +127,28 @@ def uninstall_step(extension: Extension, *, force: bool = False) -> Step:
     return _step(extension, Change.Verb.DELETE, "DELETE", None, options)
 
 
+def not_installed(cluster: Cluster) -> Extension:
+    """What a form of an install is filled in against: nothing set, nothing held."""
+    return Extension(cluster=cluster, name=EXTENSION_NAME, auto_upgrade=True, settings={})
+
+
+def chosen_install_step(cluster: Cluster, update: Update) -> Step | None:
+    """The write that installs Flux as chosen; None where an instance is there. SettingsRefused.
+
+    Settings are judged by the version that is asked for; without one Azure takes its newest.
+    """
+    problems = update_problems(not_installed(cluster), update)
+    if problems:
+        raise SettingsRefused(problems)
+    return install_step(
+        cluster,
+        settings={key: value for key, value in update.settings.items() if value is not None},
+        release_train=update.release_train or "",
+        version=(update.version or "") if update.auto_upgrade is False else "",
+        mode=update.mode if update.mode != COMPATIBLE else None,
+    )
+
+
 def configurations_on(cluster: Cluster) -> Any:
     """The configurations that Azure shows on the cluster, by name."""
     return cluster.configurations.filter(gone_at=None).order_by("name")
@@ -140,7 +165,7 @@ def update_problems(extension: Extension, update: Update) -> dict[str, str]:
     problems = refusals(
         update.settings,
         current=extension.settings,
-        version=extension.version,
+        version=extension.version or update.version or "",
         cluster_kind=extension.cluster.kind,
     )
     reason = _version_problem(extension, update)
@@ -148,7 +173,17 @@ def update_problems(extension: Extension, update: Update) -> dict[str, str]:
         problems["version"] = reason
     if update.release_train is not None and not _is_word(update.release_train):
         problems["release_train"] = _("Use letters, digits and hyphens: Stable, Preview.")
+    if update.mode not in {None, COMPATIBLE} and not has_modes(extension.cluster):
+        problems["upgrades"] = _(
+            "autoUpgradeMode needs version 2025-03-01 of the extensions interface; the connection "
+            "speaks %(version)s."
+        ) % {"version": extension_api(extension.cluster.connection)}
     return problems
+
+
+def has_modes(cluster: Cluster) -> bool:
+    """Whether the connection's interface knows autoUpgradeMode (azure-contract section 2)."""
+    return extension_api(cluster.connection) >= "2025-03-01"
 
 
 def _version_problem(extension: Extension, update: Update) -> str:
@@ -190,10 +225,14 @@ def _patch(extension: Extension, update: Update) -> Wire:
         properties["configurationSettings"] = settings
     if update.auto_upgrade is not None and update.auto_upgrade != extension.auto_upgrade:
         properties["autoUpgradeMinorVersion"] = update.auto_upgrade
+    observed = extension.observed.get("properties") or {}
+    automatic = update.auto_upgrade is not False
+    if automatic and update.mode is not None and update.mode != mode_of(observed):
+        properties["autoUpgradeMode"] = update.mode
     train = update.release_train
     if train is not None and train.lower() != (extension.release_train or STABLE).lower():
         properties["releaseTrain"] = train
-    held = (extension.observed.get("properties") or {}).get("version") or extension.version
+    held = observed.get("version") or extension.version
     pins = properties.get("autoUpgradeMinorVersion") is False
     if update.version and (pins or update.version != held):
         properties["version"] = update.version

@@ -18,7 +18,15 @@ from changes.kinds import Step, Wire
 from clusters.models import Extension
 
 STABLE = "Stable"
-_SHOWN = ("extensionType", "autoUpgradeMinorVersion", "releaseTrain", "version", "currentVersion")
+_SHOWN = (
+    "extensionType",
+    "autoUpgradeMinorVersion",
+    "autoUpgradeMode",
+    "releaseTrain",
+    "version",
+    "currentVersion",
+)
+PATCH, COMPATIBLE = "patch", "compatible"  # autoUpgradeMode; Azure's default is the second
 
 
 def decided(resource: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,9 +43,16 @@ def decided(resource: Mapping[str, Any]) -> dict[str, Any]:
             str(key): str(value) for key, value in settings.items() if value is not None
         },
     }
-    if not automatic:
+    if automatic:
+        result["autoUpgradeMode"] = mode_of(properties)
+    else:
         result["version"] = str(properties.get("version") or "")
     return result
+
+
+def mode_of(properties: Mapping[str, Any]) -> str:
+    """Which versions Azure brings by itself; older interfaces, and most answers, leave it out."""
+    return str(properties.get("autoUpgradeMode") or COMPATIBLE).lower()
 
 
 def live_digest(resource: Mapping[str, Any] | None) -> str:
@@ -52,6 +67,7 @@ def is_installed_as(body: Mapping[str, Any], resource: Mapping[str, Any]) -> boo
         want["extensionType"] == have["extensionType"]
         and _has_settings(want, have)
         and ("version" not in want or want["version"] == have.get("version"))
+        and want.get("autoUpgradeMode") in {None, COMPATIBLE, have.get("autoUpgradeMode")}
     )
 
 

@@ -15,8 +15,8 @@ from django.forms import BoundField
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from clusters.extension_changes import Update, seen_digest, update_problems
-from clusters.extension_compare import STABLE
+from clusters.extension_changes import Update, has_modes, seen_digest, update_problems
+from clusters.extension_compare import COMPATIBLE, PATCH, STABLE, mode_of
 from clusters.extension_settings.catalogue import CATALOGUE, Group, Setting, setting_of
 from clusters.extension_settings.checks import difference, in_catalogue, unavailable
 from clusters.extension_settings.values import words_of
@@ -71,6 +71,14 @@ class Section:
         return self.group == Group.CONTROLLERS or any(part.is_open for part in self.parts)
 
 
+def upgrades_of(extension: Extension) -> str:
+    """How it is upgraded now, as a choice of the form."""
+    if not extension.auto_upgrade:
+        return "held"
+    mode = mode_of(extension.observed.get("properties") or {})
+    return "patch" if mode == PATCH else "azure"
+
+
 class ExtensionForm(ReasonForm):
     """Settings, version and way of upgrading. `update` is what of it differs from what is set."""
 
@@ -79,6 +87,7 @@ class ExtensionForm(ReasonForm):
         label=gettext_lazy("Upgrades"),
         choices=[
             ("azure", gettext_lazy("Minor versions, by Azure")),
+            ("patch", gettext_lazy("Patches only, by Azure")),
             ("held", gettext_lazy("None: held to a version")),
         ],
         required=False,
@@ -110,7 +119,11 @@ class ExtensionForm(ReasonForm):
         self.extension = extension
         self.known, self.unknown = in_catalogue(extension.settings)
         self.fields["seen"].initial = seen_digest(extension)
-        self.fields["upgrades"].initial = "azure" if extension.auto_upgrade else "held"
+        self.fields["seen"].required = extension.pk is not None
+        self.fields["upgrades"].initial = upgrades_of(extension)
+        if not has_modes(extension.cluster) and upgrades_of(extension) != "patch":
+            upgrades = self.fields["upgrades"]
+            upgrades.choices = [it for it in upgrades.choices if it[0] != "patch"]  # type: ignore[attr-defined]
         self.fields["version"].initial = "" if extension.auto_upgrade else extension.version
         self.fields["release_train"].initial = extension.release_train or STABLE
         for setting in CATALOGUE:
@@ -179,11 +192,13 @@ class ExtensionForm(ReasonForm):
         }
         if cleaned.get("new_key") and cleaned.get("new_value"):
             typed[cleaned["new_key"]] = cleaned["new_value"]
-        held = cleaned.get("upgrades") == "held"
+        upgrades = cleaned.get("upgrades")
+        held = upgrades == "held"
         version = cleaned.get("version") or ""
         return Update(
             settings=difference(self.extension.settings, typed),
-            auto_upgrade=not held if cleaned.get("upgrades") else None,
+            auto_upgrade=not held if upgrades else None,
+            mode={"azure": COMPATIBLE, "patch": PATCH}.get(upgrades or ""),
             release_train=cleaned.get("release_train") or None,
             version=version or None,
         )

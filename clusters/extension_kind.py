@@ -45,6 +45,7 @@ def install_step(
     settings: Mapping[str, str] | None = None,
     release_train: str = "",
     version: str = "",
+    mode: str | None = None,
 ) -> Step | None:
     """The write that installs Flux; None where an instance is there, in whatever state."""
     if Extension.objects.filter(cluster=cluster).exists():
@@ -56,15 +57,22 @@ def install_step(
         resource_name=EXTENSION_NAME,
         method="PUT",
         api_version=extension_api(cluster.connection),
-        body=install_body(cluster, settings=settings, release_train=release_train, version=version),
+        body=install_body(
+            cluster, settings=settings, release_train=release_train, version=version, mode=mode
+        ),
         base=None,
         base_digest="",
     )
 
 
-def install_propose(*, author: User, cluster: Cluster, reason: str) -> Change:
-    """Ask for a review of the install; raises changes.errors.ChangeRefused, ValueError if there."""
-    step = install_step(cluster)
+def install_propose(
+    *, author: User, cluster: Cluster, reason: str, step: Step | None = None
+) -> Change:
+    """Ask for a review of the install; raises changes.errors.ChangeRefused, ValueError if there.
+
+    `step`: the install as somebody chose it (extension_changes.chosen_install_step).
+    """
+    step = step or install_step(cluster)
     if step is None:
         raise ValueError("The extension is there already.")
     target = Target(

@@ -15,6 +15,7 @@ from changes.content import targets_of
 from changes.diff import after
 from changes.kinds import Risk, Step, Target
 from changes.models import Change
+from clusters.extension_beta import concerned_by_beta
 from clusters.extension_compare import installed_version
 from clusters.extension_settings.catalogue import CONTROLLERS
 from clusters.extension_settings.checks import is_on
@@ -29,7 +30,7 @@ def risks_of(change: Change) -> list[Risk]:
     """Worst first."""
     targets = targets_of(change.content)
     clusters = Cluster.objects.in_bulk([it.cluster_id for it in targets if it.cluster_id])
-    found: list[Risk] = list(_install()) if change.verb == Change.Verb.INSTALL else []
+    found: list[Risk] = []
     for target in targets:
         cluster = clusters.get(target.cluster_id or 0)
         if cluster is None:
@@ -68,22 +69,32 @@ def needing(cluster: Cluster, controller: str) -> list[str]:
     return sorted(rows.values_list("name", flat=True))
 
 
-def _install() -> Iterator[Risk]:
+def _install(step: Step) -> Iterator[Risk]:
     yield Risk(
         code="controllers",
         text=_("Flux gets cluster-admin rights in the namespace flux-system"),
         icon="shield-half",
     )
-    yield Risk(
-        code="auto_upgrade", text=_("Azure upgrades minor versions by itself"), icon="package"
-    )
+    properties = (step.body or {}).get("properties") or {}
+    if properties.get("autoUpgradeMinorVersion") is False:
+        text = _("Held to version %(version)s: it gets no fixes by itself")
+        yield Risk(code="pinned", text=text % {"version": properties.get("version")}, icon="lock")
+    else:
+        yield Risk(
+            code="auto_upgrade", text=_("Azure upgrades minor versions by itself"), icon="package"
+        )
+    if not is_on(_settings(step.body), "multiTenancy.enforce"):
+        text = _("Multi-tenancy is off: configurations reach other namespaces")
+        yield Risk(code="tenancy_off", text=text, tone="bad", icon="lock-open")
 
 
 def _of_target(cluster: Cluster, target: Target) -> Iterator[Risk]:
     for step in target.steps:
         if step.kind != "flux_extension":
             continue
-        if step.verb == Change.Verb.DELETE:
+        if step.verb == Change.Verb.INSTALL:
+            yield from _install(step)
+        elif step.verb == Change.Verb.DELETE:
             yield from _delete(cluster, step)
         elif step.verb == Change.Verb.UPDATE:
             yield from _switched_off(cluster, step)
@@ -146,6 +157,9 @@ def _version(cluster: Cluster, step: Step) -> Iterator[Risk]:
             "From 1.23.0 on the beta interfaces of Flux are gone: manifests on %(cluster)s that "
             "name v1beta1, v1beta2, v2beta1 or v2beta2 fail"
         )
+        names = [it.name for it in concerned_by_beta(cluster)]
+        if names:
+            text += _("; Flux objects come from %(names)s") % {"names": _few(names)}
         yield _risk("beta_apis", text, cluster, "warn", "alert-triangle", "properties.version")
     if asked.get("autoUpgradeMinorVersion") is False:
         text = _("%(cluster)s is held to one version: it gets no fixes by itself")

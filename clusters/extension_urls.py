@@ -8,6 +8,7 @@ from clusters import extension_views as views
 from clusters import federated_views
 
 urlpatterns = [
+    path("<int:pk>/install/", views.extension_install, name="install"),
     path("<int:pk>/extension/", views.extension, name="extension"),
     path("<int:pk>/extension/delete/", views.extension_delete, name="extension_delete"),
     path(

@@ -18,13 +18,18 @@ from changes.errors import ChangeRefused
 from changes.models import Change
 from clusters.access_checks import cluster_for, extension_of
 from clusters.extension_changes import (
+    chosen_install_step,
     configurations_on,
     extension_delete_propose,
     extension_update_propose,
+    not_installed,
 )
-from clusters.extension_forms import ExtensionDeleteForm, ExtensionForm
+from clusters.extension_forms import ExtensionDeleteForm, ExtensionForm, upgrades_of
 from clusters.extension_kind import NAME as KIND
+from clusters.extension_kind import install_propose, install_step
+from clusters.extension_risks import cluster_risks
 from clusters.extension_settings.catalogue import CONTROLLERS
+from clusters.extension_settings.versions import known
 from clusters.extension_support import support_of
 from clusters.models import Cluster, Extension
 from live.pages import render_page
@@ -66,6 +71,39 @@ def extension(request: HttpRequest, pk: int) -> HttpResponseBase:
     )
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def extension_install(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Ask for a review of the install, with version, train and settings as chosen."""
+    user = person(request)
+    cluster = cluster_for(user, pk, Act.PROPOSE)
+    if extension_of(cluster) is not None:
+        messages.info(request, _("The extension is there already. Nothing was changed."))
+        return redirect("clusters:detail", pk)
+    form = ExtensionForm(request.POST or None, extension=not_installed(cluster))
+    if request.method == "POST" and form.is_valid():
+        try:
+            change = install_propose(
+                author=user,
+                cluster=cluster,
+                reason=form.cleaned_data["reason"],
+                step=chosen_install_step(cluster, form.update),
+            )
+        except ChangeRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("The install waits for a review by somebody else."))
+            return redirect("changes:detail", change.pk)
+    context = {
+        "cluster": cluster,
+        "form": form,
+        "sections": list(form.sections()),
+        "known": known(),
+        "step": install_step(cluster),
+        "risks": cluster_risks(cluster),
+    }
+    return render(request, "clusters/install.html", context)
+
+
 def _page(user: User, cluster: Cluster, found: Extension, form: ExtensionForm) -> dict[str, Any]:
     may = cluster.gone_at is None and rights_of(user).may(Act.PROPOSE, cluster.environment_id)
     return {
@@ -73,6 +111,7 @@ def _page(user: User, cluster: Cluster, found: Extension, form: ExtensionForm) -
         "cluster_scope": f"cluster:{cluster.pk}",
         "extension": found,
         "support": support_of(found),
+        "upgrades": upgrades_of(found),
         "open_changes": _open_changes(user, cluster),
         "is_openshift": "openshift" in cluster.distribution.lower(),
         "may_propose": may,

@@ -90,7 +90,7 @@ def workload_identity_undo_propose(
         steps += [off] if off is not None else []
     chosen = set(names)
     steps += [
-        _step(reading, Change.Verb.DELETE, str(it["name"]), None, it, "")
+        _step(reading, Change.Verb.DELETE, str(it["name"]), None, it)
         for it in of_cluster(cluster.oidc_issuer, reading.found.get("credentials") or [])
         if it["name"] in chosen
     ]
@@ -138,7 +138,7 @@ def _need_step(cluster: Cluster, reading: IdentityReading, need: Need) -> Step:
             "audiences": [AUDIENCE],
         }
     }
-    return _step(reading, verb, need.name, body, need.existing, need.account)
+    return _step(reading, verb, need.name, body, need.existing)
 
 
 def _step(
@@ -147,13 +147,11 @@ def _step(
     name: str,
     body: Wire | None,
     existing: Credential | None,
-    account: str,
 ) -> Step:
     identity_id = str(reading.found["identity"]["id"])
     base = None
     if existing is not None:
         base = {key: existing[key] for key in ("issuer", "subject", "audiences")}
-    options = {"identity_id": identity_id} | ({"account": account} if account else {})
     return Step(
         kind=KIND,
         verb=verb,
@@ -164,7 +162,6 @@ def _step(
         body=body,
         base={"properties": base} if base is not None else None,
         base_digest=trust_digest(base),
-        options=options,
     )
 
 

@@ -34,7 +34,7 @@ def credential_id(identity_id: str, name: str) -> str:
 
 
 def identity_of(step: Step) -> IdentityId:
-    return IdentityId.parse(step.options["identity_id"])
+    return IdentityId.parse(step.resource_id.partition(INFIX)[0])
 
 
 def trust_digest(properties: Mapping[str, Any] | None) -> str:
@@ -167,7 +167,8 @@ class FederatedCredentialKind:
 
 
 def _given(cluster: str, step: Step, given: Sequence[Step]) -> Risk:
-    accounts = ", ".join(str(it.options.get("account")) for it in given)
+    subjects = [str((it.body or {})["properties"]["subject"]) for it in given]
+    accounts = ", ".join(it.rpartition(":")[2] for it in subjects)
     text = _(
         "%(accounts)s on %(cluster)s can sign in as %(identity)s, with every role that it has; "
         "so can whoever may run pods in flux-system there"

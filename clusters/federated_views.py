@@ -228,7 +228,7 @@ def _page(
         request,
         "clusters/workload_identity.html",
         context,
-        parts=("issuer", "identities", "credentials", "commands"),
+        parts=("issuer", "identities", "credentials", "commands", "roles"),
         scopes=(f"cluster:{found.cluster.pk}",),
     )
 
@@ -250,7 +250,7 @@ def _context(
         "extension": extension_of(found.cluster),
         "enable_command": guide.enable_command(found.cluster),
         "is_arc": found.cluster.kind == Cluster.Kind.CONNECTED,
-        "all_commands": "\n".join(found.commands),
+        "all_commands": "\n\n".join(found.commands),
         "hints": guide.role_hints(str(found.identity.get("principal_id") or "")),
         "most": MOST,
         "namespace": NAMESPACE,

@@ -9,7 +9,6 @@ urlpatterns = [
     path("", views.cluster_list, name="list"),
     path("search/", views.cluster_search, name="search"),
     path("<int:pk>/", views.cluster_detail, name="detail"),
-    path("<int:pk>/install/", views.extension_install, name="install"),
     *extension_urls.urlpatterns,
     path("<int:pk>/environment/", views.cluster_environment, name="environment"),
     path("environments/", rule_views.rules, name="rules"),

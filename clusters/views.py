@@ -8,19 +8,17 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from access.checks import person, requires_everywhere
 from access.models import User
 from access.rights import Act, rights_of
-from changes.errors import ChangeRefused
 from changes.models import Change, ChangeTarget
 from clusters import listing
 from clusters.access_checks import cluster_for, extension_of
 from clusters.environments import Rules, cluster_assign
-from clusters.extension_kind import install_propose, install_step
 from clusters.extension_risks import cluster_risks
-from clusters.forms import AssignForm, ReasonForm
+from clusters.forms import AssignForm
 from clusters.models import Cluster, Connection, EnvironmentRule
 from live.pages import render_page
 
@@ -121,27 +119,6 @@ def _rule_of(cluster: Cluster) -> EnvironmentRule | None:
         if rule is None
         else EnvironmentRule.objects.filter(tag=rule.tag, value=rule.value).first()
     )
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def extension_install(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Ask for a review of the install: the reason, and the very body that will be sent."""
-    cluster = cluster_for(person(request), pk, Act.PROPOSE)
-    step = install_step(cluster)
-    if step is None:
-        messages.info(request, _("The extension is there already. Nothing was changed."))
-        return redirect("clusters:detail", pk)
-    form = ReasonForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            change = install_propose(author=person(request), cluster=cluster, **form.cleaned_data)
-        except ChangeRefused as refusal:
-            form.add_error(None, str(refusal))
-        else:
-            messages.success(request, _("The install waits for a review by somebody else."))
-            return redirect("changes:detail", change.pk)
-    context = {"cluster": cluster, "form": form, "step": step, "risks": cluster_risks(cluster)}
-    return render(request, "clusters/install.html", context)
 
 
 @require_POST

@@ -8,6 +8,7 @@ from typing import Any
 from arm import ClusterId
 from changes.kinds import Step, Target
 from changes.models import Change
+from clusters.extension_changes import Update, chosen_install_step
 from clusters.extension_kind import install_step
 from clusters.models import Cluster
 from configurations.models import Configuration
@@ -23,8 +24,13 @@ def arm_id_for(cluster: Cluster, name: str) -> str:
     return ClusterId.parse(cluster.arm_id).configuration(name).key
 
 
-def create_target(cluster: Cluster, name: str, properties: Mapping[str, Any]) -> Target:
-    """Make a configuration; where the extension is missing it is installed first."""
+def create_target(
+    cluster: Cluster, name: str, properties: Mapping[str, Any], install: Update | None = None
+) -> Target:
+    """Make a configuration; where the extension is missing it is installed first.
+
+    `install`: how, where somebody chose that; raises SettingsRefused.
+    """
     step = Step(
         kind=KIND,
         verb=Change.Verb.CREATE,
@@ -36,7 +42,7 @@ def create_target(cluster: Cluster, name: str, properties: Mapping[str, Any]) ->
         base=None,
         base_digest="",
     )
-    before = install_step(cluster)
+    before = chosen_install_step(cluster, install) if install else install_step(cluster)
     return _target(cluster, step, None, before=[before] if before is not None else [])
 
 

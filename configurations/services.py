@@ -19,6 +19,8 @@ from changes.content import targets_of
 from changes.errors import ChangeRefused
 from changes.models import Change
 from changes.services import change_submit
+from clusters.extension_changes import Update
+from clusters.extension_choice import choice_form, choice_of
 from clusters.models import Cluster
 from configurations import proposals
 from configurations.models import Configuration, Draft
@@ -100,6 +102,9 @@ def draft_revise(*, author: User, change: Change) -> Draft:
     before, after = bodies(step)
     data = compose.data_from(step.resource_name, after or {}, kept=step.method == "PATCH")
     data["review"]["reason"] = change.reason
+    for earlier in targets[0].steps:
+        if earlier.kind == "flux_extension":
+            data["review"]["install"] = choice_of(earlier.body or {})
     for row in data["kustomizations"]["rows"]:
         row["origin"] = row["name"] if row["name"] in (before.get("kustomizations") or {}) else ""
     configuration = Configuration.objects.filter(arm_id=step.resource_id).first()
@@ -247,6 +252,18 @@ def _secrets_for_another_host(draft: Draft, properties: Mapping[str, Any]) -> li
     ]
 
 
+def draft_install(draft: Draft, cluster: Cluster) -> Update | None:
+    """How the extension is installed on the way; None where nothing was chosen."""
+    saved = draft.data["review"].get("install") or {}
+    if not any(saved.values()):
+        return None
+    form = choice_form(cluster, saved)
+    if not form.is_valid():
+        errors = next(iter(form.errors.values()))
+        raise ChangeRefused(str(errors[0]), code="invalid")
+    return form.update
+
+
 # --- Proposals ------------------------------------------------------------------------------
 @transaction.atomic
 def draft_submit(*, draft: Draft, reason: str) -> Change:
@@ -268,7 +285,9 @@ def draft_submit(*, draft: Draft, reason: str) -> Change:
         raise ChangeRefused(_("The cluster is gone."), code="cluster_gone")
     properties, name = draft_properties(draft), draft_name(draft)
     if draft.purpose == Draft.Purpose.CREATE:
-        target = proposals.create_target(draft.cluster, name, properties)
+        target = proposals.create_target(
+            draft.cluster, name, properties, draft_install(draft, draft.cluster)
+        )
         verb, title = Change.Verb.CREATE, _("Create %(name)s on %(cluster)s")
     else:
         if draft.configuration is None:

@@ -242,6 +242,12 @@ SYNC_DELTA_SECONDS = env.float("FLUXGATE_SYNC_DELTA_SECONDS", 15.0)
 SYNC_SWEEP_SECONDS = env.float("FLUXGATE_SYNC_SWEEP_SECONDS", 300.0)
 # Seconds between two reads of a configuration that is being watched closely.
 WATCH_SECONDS = env.float("FLUXGATE_WATCH_SECONDS", 2.0)
+# A newer table of the versions of microsoft.flux than the one that ships (docs/configuration.md).
+FLUX_VERSIONS_PATH: str = env.str("FLUXGATE_FLUX_VERSIONS_PATH", "")
+if FLUX_VERSIONS_PATH and not Path(FLUX_VERSIONS_PATH).is_file():
+    raise ImproperlyConfigured(
+        f"FLUXGATE_FLUX_VERSIONS_PATH: there is no file {FLUX_VERSIONS_PATH}."
+    )
 
 # --- Sign-in and sessions -------------------------------------------------------------------
 LOGIN_URL = "access:sign_in"

@@ -2,15 +2,24 @@
 
 Rules: the tutorial (the newest version and the two before it are supported) and azure-contract
 3.3 (from 1.20.4 or older one steps through 1.21.0 to 1.22.2; 1.23.0 no longer serves the beta
-interfaces of Flux).
+interfaces of Flux). Which versions there are is data: known_versions.json beside this, or the file
+that FLUXGATE_FLUX_VERSIONS_PATH names, with its date and source, which pages show.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
-NEWEST_KNOWN = "1.24.1"  # August 2026, Flux 2.7.5
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+SHIPPED = Path(__file__).with_name("known_versions.json")
 LAST_BEFORE_STEP = "1.20.4"
 STEP_FIRST, STEP_LAST = "1.21.0", "1.22.2"
 BETA_APIS_GONE = "1.23.0"
@@ -26,6 +35,58 @@ def parse(text: str) -> Version | None:
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
+@dataclass(frozen=True)
+class Release:
+    """One version that exists; `flux` and `note` are "" where nothing is known of them."""
+
+    version: str
+    flux: str = ""
+    note: str = ""
+    published: str = ""  # year and month
+
+
+@dataclass(frozen=True)
+class Known:
+    """The table: when and from what it was written, newest version first."""
+
+    updated: str  # ISO date
+    source: str
+    releases: tuple[Release, ...]
+
+    @property
+    def newest(self) -> Release:
+        return self.releases[0]
+
+
+def known() -> Known:
+    """The table that is in force; ImproperlyConfigured for a file that is none."""
+    return read_known(Path(settings.FLUX_VERSIONS_PATH or SHIPPED))
+
+
+@lru_cache(maxsize=4)
+def read_known(path: Path) -> Known:
+    """The table in this file; read once a process."""
+    try:
+        content = json.loads(path.read_text())
+        releases = [_release(entry) for entry in content["versions"]]
+        if not releases:
+            raise ValueError("no versions")
+        releases.sort(key=lambda it: parse(it.version) or (0, 0, 0), reverse=True)
+        return Known(str(content["updated"]), str(content["source"]), tuple(releases))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ImproperlyConfigured(
+            f"FLUXGATE_FLUX_VERSIONS_PATH: {path} is no table of versions ({error})."
+        ) from error
+
+
+def _release(entry: dict[str, Any]) -> Release:
+    version = str(entry["version"])
+    if parse(version) is None:
+        raise ValueError(f"{version!r} is no version")
+    rest = {name: str(entry.get(name) or "") for name in ("flux", "note", "published")}
+    return Release(version=version, **rest)
+
+
 def is_older(text: str, than: str) -> bool:
     """Whether both are versions and the first is the older one."""
     one, other = parse(text), parse(than)
@@ -33,9 +94,9 @@ def is_older(text: str, than: str) -> bool:
 
 
 def newest(seen: Iterable[str]) -> str:
-    """The newest of what runs anywhere in the fleet and of what this release knows of."""
-    found = [(version, text) for text in seen if (version := parse(text)) is not None]
-    return max([*found, (parse(NEWEST_KNOWN) or (0, 0, 0), NEWEST_KNOWN)])[1]
+    """The newest of what runs anywhere in the fleet and of what the table knows of."""
+    texts = [*seen, known().newest.version]
+    return max((version, text) for text in texts if (version := parse(text)) is not None)[1]
 
 
 def is_supported(text: str, *, newest: str) -> bool | None:

@@ -15,6 +15,8 @@ from access.rights import Act
 from changes.access_checks import user_of
 from changes.diff import diff
 from changes.errors import ChangeRefused
+from clusters.extension_choice import InstallChoiceForm, choice_form, posted_choice
+from clusters.extension_settings.versions import known
 from clusters.models import Cluster
 from configurations import services
 from configurations.access_checks import change_for, cluster_for, configuration_for, draft_for
@@ -238,7 +240,9 @@ def draft_review(request: HttpRequest, pk: int) -> HttpResponse:
     draft = draft_for(request, pk)
     form = ReasonForm(request.POST or None, initial=draft.data["review"])
     if request.method == "POST":
-        values = {"reason": request.POST.get("reason", "")}
+        values: dict[str, Any] = {"reason": request.POST.get("reason", "")}
+        if "install-settings" in request.POST:
+            values["install"] = posted_choice(request.POST)
         services.draft_save(draft=draft, step="review", change=lambda saved: {**saved, **values})
         if request.POST.get("go") in {"previous", "later"}:
             return _go(request, draft, "review", sound=False)
@@ -267,8 +271,21 @@ def _review_page(request: HttpRequest, draft: Draft, form: ReasonForm) -> dict[s
         "moved": services.draft_moved(draft),
         "diff": diff(spoken(desired_part(base)), body) if base is not None else None,
         "extension_missing": draft.purpose == Draft.Purpose.CREATE and _lacks_extension(draft),
+        "install": _install_form(draft),
+        "known": known(),
         "order": pages.order_of(draft),
     }
+
+
+def _install_form(draft: Draft) -> InstallChoiceForm | None:
+    """How the extension is installed first, where it is missing."""
+    if (
+        draft.cluster is None
+        or draft.purpose != Draft.Purpose.CREATE
+        or not _lacks_extension(draft)
+    ):
+        return None
+    return choice_form(draft.cluster, draft.data["review"].get("install") or {})
 
 
 # --- Parts ----------------------------------------------------------------------------------

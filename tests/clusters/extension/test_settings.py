@@ -10,9 +10,9 @@ import pytest
 from clusters.extension_settings import CATALOGUE, difference, refusals, setting_of
 from clusters.extension_settings.catalogue import ALL_KINDS
 from clusters.extension_settings.versions import (
-    NEWEST_KNOWN,
     is_older,
     is_supported,
+    known,
     loses_beta_apis,
     needs_step,
     newest,
@@ -217,8 +217,8 @@ def test_an_emptied_setting_goes_back_to_its_default_by_name() -> None:
 
 # --- Versions -------------------------------------------------------------------------------
 def test_the_newest_is_what_anybody_knows() -> None:
-    assert newest([]) == NEWEST_KNOWN
-    assert newest(["1.9.9", "", "odd"]) == NEWEST_KNOWN
+    assert newest([]) == known().newest.version
+    assert newest(["1.9.9", "", "odd"]) == "1.24.1"
     assert newest(["1.24.1", "1.25.0"]) == "1.25.0"
 
 
