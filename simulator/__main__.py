@@ -9,7 +9,7 @@ from simulator.certificates import load_certificates
 from simulator.factory import build_simulator
 from simulator.seed import check_seed
 from simulator.server import serve
-from simulator.sources import parse_repositories
+from simulator.sources import ACCESS_KINDS, parse_access, parse_repositories
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -22,7 +22,16 @@ def _arguments() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="URL=PATH",
-        help="take the content of a repository URL from a local repository",
+        help="take the content of a URL from a local folder: a Git repository, "
+        "ENDPOINT/BUCKET, ENDPOINT/CONTAINER, oci://HOST/REPOSITORY[:TAG], or Helm charts",
+    )
+    parser.add_argument(
+        "--repo-auth",
+        action="append",
+        default=[],
+        metavar="URL=KIND:VALUE",
+        help="what a source asks for of those who read it; the kinds are "
+        + "; ".join(f"{kind}: {text}" for kind, text in ACCESS_KINDS.items()),
     )
     parser.add_argument(
         "--pace", type=float, default=1.0, help="scale of every simulated delay; 0 is immediate"
@@ -39,6 +48,7 @@ def main() -> None:
     try:
         seed = check_seed(arguments.seed)
         repositories = parse_repositories(arguments.repo)
+        access = parse_access(arguments.repo_auth)
     except ValueError as error:
         parser.error(str(error))
     if arguments.pace < 0:
@@ -50,6 +60,7 @@ def main() -> None:
         repositories=repositories,
         pace=arguments.pace,
         throttle=not arguments.no_throttle,
+        access=access,
     )
     serve(simulator, load_certificates(data_directory), arguments.port)
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CONFIGURATION = "microsoft.kubernetesconfiguration/fluxconfigurations"
 _EXTENSION = "microsoft.kubernetesconfiguration/extensions"
+_IDENTITY = "microsoft.managedidentity/userassignedidentities"
+_CREDENTIAL = f"{_IDENTITY}/federatedidentitycredentials"
 SYNTHETIC = "synthetic"
 _LOST_AFTER = timedelta(minutes=15)
 
@@ -215,6 +217,7 @@ class Agents:
             self._clusters[cluster.key] = simulation
             self._restore(cluster, simulation)
             simulation.online = self.is_online(cluster)
+            simulation.state.federation = Federation(self._sim, cluster.key)
         return simulation
 
     def save(self) -> None:
@@ -292,6 +295,25 @@ class Agents:
                 simulation.put_configuration(name=resource.name, properties=wanted)
         for name in known:
             simulation.delete_configuration(name=name)
+
+
+class Federation:
+    """What Microsoft Entra ID knows of the identities that trust a cluster's service accounts."""
+
+    def __init__(self, simulator: Simulator, cluster_key: str) -> None:
+        self._sim = simulator
+        self._cluster_key = cluster_key
+
+    def __call__(self, client_id: str, subject: str) -> bool:
+        cluster = self._sim.store.get(self._cluster_key)
+        profile = (cluster.properties.get("oidcIssuerProfile") or {}) if cluster else {}
+        issuer = profile.get("issuerURL") or profile.get("issuerUrl")
+        for identity in self._sim.store.of_type(_IDENTITY):
+            if str(identity.properties["clientId"]).lower() == client_id.lower():
+                held = self._sim.store.children(identity.key, _CREDENTIAL)
+                pairs = [(it.properties["issuer"], it.properties["subject"]) for it in held]
+                return (issuer, subject) in pairs
+        return False
 
 
 def _desired(configuration: Resource) -> Document:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.clock import wire_time_precise
 from simulator.faults import Fault
 from simulator.http import Document, Principal, Request
+from simulator.sources import SourceMap, access
 from simulator.store import Resource
 
 if TYPE_CHECKING:
+    from simulator.cluster import ClusterSimulation
     from simulator.core import Simulator
 
 _LATEST = {
@@ -124,11 +127,73 @@ class Control:
         with self._sim.lock, self._sim.store.transaction():
             return self._sim.agents.synthetic.churn(count)
 
-    # -- agents, providers, rights, options
+    # -- agents
 
     def set_agent_online(self, cluster_id: str, online: bool) -> None:
         with self._sim.lock:
             self._sim.agents.set_online(self._resource(cluster_id), online)
+
+    def expire_agent(self, cluster_id: str) -> None:
+        """Let the certificate of an Arc cluster's identity run out: it was away for too long."""
+        with self._sim.lock:
+            cluster = self._resource(cluster_id)
+            self._sim.agents.set_online(cluster, False)
+            expired = {"connectivityStatus": "Expired"}
+            now = wire_time_precise(self._sim.clock.now())
+            expired["managedIdentityCertificateExpirationTime"] = now
+            self._sim.store.put(self._resource(cluster_id).with_properties(**expired))
+
+    # -- what a cluster is like (see ``simulator.cluster.traits``)
+
+    def set_cluster(self, cluster_id: str, **properties: Any) -> Document:
+        """Make a cluster differ from a healthy one, and return how it does."""
+        simulation = self._simulation(cluster_id)
+        for name, value in properties.items():
+            simulation.set_trait(name, value)
+        return dict(simulation.state.traits)
+
+    def put_secret(self, cluster_id: str, namespace: str, name: str, data: dict[str, str]) -> None:
+        """Write a Secret into a cluster, as `kubectl create secret` does; values are plain text."""
+        self._simulation(cluster_id).put_secret(namespace=namespace, name=name, data=dict(data))
+
+    def delete_secret(self, cluster_id: str, namespace: str, name: str) -> None:
+        self._simulation(cluster_id).put_secret(namespace=namespace, name=name, data=None)
+
+    def _simulation(self, cluster_id: str) -> ClusterSimulation:
+        with self._sim.lock:
+            cluster = self._resource(cluster_id)
+            if self._sim.agents.is_synthetic(cluster):
+                raise ValueError("A cluster of a fleet has a mere status behind it.")
+            return self._sim.agents.simulation(cluster)
+
+    # -- sources (until the next start)
+
+    def map_source(self, url: str, path: str) -> None:
+        """Take the content of a source from a local folder, as ``--repo`` does."""
+        local = Path(path)
+        if not local.exists():
+            raise ValueError(f"{path} does not exist")
+        self._sources.add(url, local)
+
+    def expect(self, url: str, kind: str, value: str = "") -> None:
+        """Have a source ask for a credential, as ``--repo-auth`` does."""
+        self._sources.expect(url, access(kind, value))
+
+    def open_to_all(self, url: str) -> None:
+        """Have a source ask for nothing any more."""
+        self._sources.open_to_all(url)
+
+    def add_deploy_key(self, url: str, public_key: str) -> None:
+        """Let a public key in, such as the one that Flux made and Azure shows."""
+        if not public_key.startswith(("ssh-", "ecdsa-")):
+            raise ValueError("A public key begins with its type: ssh-rsa, ssh-ed25519, ecdsa-...")
+        self._sources.expect(url, access("ssh", public_key))
+
+    @property
+    def _sources(self) -> SourceMap:
+        return self._sim.sources
+
+    # -- providers, rights, options
 
     def set_registration(
         self, namespace: str, state: str = "NotRegistered", subscription_id: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from simulator.certificates import load_certificates
@@ -10,7 +10,7 @@ from simulator.clock import Clock
 from simulator.core import Simulator
 from simulator.sample import materialise
 from simulator.seed import plant
-from simulator.sources import TUTORIAL_URL, SourceMap
+from simulator.sources import TUTORIAL_URL, Access, SourceMap
 
 
 def build_simulator(
@@ -21,6 +21,7 @@ def build_simulator(
     pace: float = 1.0,
     throttle: bool = True,
     clock: Clock | None = None,
+    access: Iterable[tuple[str, Access]] = (),
 ) -> Simulator:
     """Open a data directory, or make it with the seed. The tutorial's URL maps to the sample."""
     data_directory.mkdir(parents=True, exist_ok=True)
@@ -29,6 +30,8 @@ def build_simulator(
         sources.add(TUTORIAL_URL, materialise(data_directory / "sample"))
     for url, path in (repositories or {}).items():
         sources.add(url, path)
+    for url, wanted in access:
+        sources.expect(url, wanted)
     simulator = Simulator(
         data_directory,
         clock=clock,

@@ -26,6 +26,7 @@ from simulator.arm.paths import Target
 from simulator.arm.schema import clean, fill, join_secrets, merge, split_secrets, visible, writable
 from simulator.arm.writes import CONFIGURATION_NAMESPACE, cluster_of, stamped, write_plan
 from simulator.clock import wire_time, wire_time_precise
+from simulator.cluster.install_faults import install_fault
 from simulator.http import Answer, Document, Request
 from simulator.store import Resource
 
@@ -314,6 +315,8 @@ class Extensions:
             return True
         if error is None and not has_managed_identity(cluster):
             error = SERVICE_PRINCIPAL_CLUSTER
+        if error is None and operation.kind != "Deleting":
+            error = self._cluster_fault(cluster, resource, operation.kind)
         if error is not None:
             self._fail(operation, resource, error)
             return True
@@ -334,6 +337,19 @@ class Extensions:
             return True
         self._install_on(cluster, resource)
         return True
+
+    def _cluster_fault(self, cluster: Resource, resource: Resource, kind: str) -> Document | None:
+        """Return what on the cluster stands against the extension."""
+        is_flux = str(resource.properties["extensionType"]).lower() == FLUX
+        if not is_flux or self._sim.agents.is_synthetic(cluster):
+            return None
+        return install_fault(
+            self._sim.agents.simulation(cluster).state.traits,
+            kind=cluster.id.split("/")[-2],
+            region=str(cluster.document.get("location", "")),
+            version=resource.private["target_version"],
+            operation=kind,
+        )
 
     def _install_on(self, cluster: Resource, resource: Resource) -> None:
         version = resource.private["target_version"]

@@ -8,6 +8,8 @@ from simulator.store import Resource
 
 FLUX = "microsoft.flux"
 FLUX_VERSIONS = ("1.22.3", "1.23.2", "1.24.0", "1.24.1")
+# Known for a fault that later ones lack (install_faults), and kept for clusters pinned to them.
+OLD_VERSIONS = ("1.15.1", "1.15.2", "1.16.2", "1.16.3")
 LATEST = FLUX_VERSIONS[-1]
 
 SERVICE_PRINCIPAL_CLUSTER = {
@@ -46,7 +48,7 @@ def check(full: Document, key: str, current: Resource | None, flux: Resource | N
         raise validation_failed(
             f"An extension of type 'microsoft.flux' exists already: '{flux.name}'."
         )
-    if full["version"] and full["version"] not in FLUX_VERSIONS:
+    if full["version"] and full["version"] not in (*FLUX_VERSIONS, *OLD_VERSIONS):
         raise validation_failed(
             f"Extension version '{full['version']}' is not available in release train "
             f"'{full['releaseTrain']}' for extension type 'microsoft.flux'."

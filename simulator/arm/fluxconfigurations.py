@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from simulator.arm import names, shapes
@@ -263,6 +264,8 @@ class FluxConfigurations:
             "message": "The agent of the cluster did not fetch the configuration in 48 hours. "
             "Apply it again when the cluster is connected.",
         }
+        # The service keeps secrets no longer than it waits for the agent.
+        resource = replace(resource, secrets={})
         self._fail(operation, resource, error)
         return True
 

@@ -77,8 +77,7 @@ def apply_configuration(state: ClusterState, name: str, properties: Properties) 
     for manifest in _applier(name, properties):
         _apply(state, manifest)
     secret = _protected(state, name, properties)
-    if secret:
-        state.protected[namespace, f"{name}-protected-parameters"] = secret
+    secret_changed = _keep_secret(state, (namespace, f"{name}-protected-parameters"), secret)
     kustomizations = [
         _kustomization(name, inner, body, properties)
         for inner, body in (properties.get("kustomizations") or {}).items()
@@ -88,10 +87,23 @@ def apply_configuration(state: ClusterState, name: str, properties: Properties) 
     _remove_others(state, name, namespace, {key_of(manifest) for manifest in wanted})
     for manifest in wanted:
         _apply(state, manifest)
+    if secret_changed:
+        # That the agent has the source looked at at once is inferred.
+        state.wake(source_key(name, properties))
     now = state.now.isoformat()
     status: Manifest = {"provisioningState": "Succeeded", "lastConfigUpdateTime": now}
     status["dataplaneStatus"] = {"isSyncedWithAzure": True, "lastSyncedTime": now}
     state.store.set_status(config_key(name, properties), status)
+
+
+def _keep_secret(state: ClusterState, key: tuple[str, str], secret: dict[str, str]) -> bool:
+    """Keep the secret of a source, or forget it when none is given; tell whether it changed."""
+    before = state.protected.get(key, {})
+    if secret:
+        state.protected[key] = secret
+    else:
+        state.protected.pop(key, None)
+    return before != secret
 
 
 def remove_configuration(state: ClusterState, name: str, properties: Properties) -> None:
@@ -235,6 +247,13 @@ def _source(name: str, properties: Properties, has_secret: bool) -> Manifest:
         spec["endpoint"] = url
         spec["bucketName"] = body.get("containerName" if blob else "bucketName") or ""
         spec["provider"] = "azure" if blob else "generic"
+        if body.get("insecure"):
+            spec["insecure"] = True
+    if source_kind == "GitRepository" and body.get("provider"):
+        spec["provider"] = str(body["provider"]).lower()
+    if source_kind == "OCIRepository":
+        spec |= _oci_parts(name, body)
+        has_secret = False  # What is kept for it are certificates, which nobody signs in with.
     secret = body.get("localAuthRef") or (f"{name}-protected-parameters" if has_secret else "")
     if secret:
         spec["secretRef"] = {"name": secret}
@@ -244,6 +263,25 @@ def _source(name: str, properties: Properties, has_secret: bool) -> Manifest:
         "metadata": {"name": name, "namespace": namespace, "labels": _labels(name, namespace)},
         "spec": spec,
     }
+
+
+def _oci_parts(name: str, body: Properties) -> Manifest:
+    """Return what an OCIRepository has besides URL and reference."""
+    parts: Manifest = {}
+    if body.get("useWorkloadIdentity"):
+        parts["provider"] = "azure"
+    for field in ("insecure", "serviceAccountName"):
+        if body.get(field):
+            parts[field] = body[field]
+    if _filled(body.get("layerSelector") or {}):
+        parts["layerSelector"] = _filled(body["layerSelector"])
+    if (body.get("verify") or {}).get("provider"):
+        parts["verify"] = {"provider": str(body["verify"]["provider"]).lower()}
+        if body["verify"].get("matchOidcIdentity"):
+            parts["verify"]["matchOIDCIdentity"] = body["verify"]["matchOidcIdentity"]
+    if _filled(body.get("tlsConfig") or {}):
+        parts["certSecretRef"] = {"name": f"{name}-protected-parameters"}
+    return parts
 
 
 def flux_url(url: str) -> str:
@@ -297,25 +335,48 @@ def _protected(state: ClusterState, name: str, properties: Properties) -> dict[s
     if body.get("localAuthRef"):
         return {}
     given = properties.get("configurationProtectedSettings") or {}
-    if kind == "Bucket":
-        return _filled(
-            {
-                "accesskey": body.get("accessKey"),
+    match kind:
+        case "Bucket":
+            secret = {
+                "accesskey": body.get("accessKey") or "",
                 "secretkey": _decoded(given.get("bucketSecretKey")),
             }
-        )
-    if kind != "GitRepository":
-        return {}
-    secret = {
-        "username": body.get("httpsUser") or "",
-        "password": _decoded(given.get("httpsKey")),
-        "ca.crt": _decoded(body.get("httpsCACert")),
-        "identity": _decoded(given.get("sshPrivateKey")),
-        "known_hosts": _decoded(body.get("sshKnownHosts")),
-    }
-    if flux_url(str(body.get("url") or "")).startswith("ssh://") and not secret["identity"]:
-        secret |= _key_pair(state, name, namespace_of(properties))
+        case "AzureBlob":
+            secret = _blob_secret(body)
+        case "OCIRepository":
+            tls = body.get("tlsConfig") or {}
+            secret = {
+                "ca.crt": _decoded(tls.get("caCertificate")),
+                "tls.crt": _decoded(tls.get("clientCertificate")),
+                "tls.key": _decoded(tls.get("privateKey")),
+            }
+        case _:
+            secret = {
+                "username": body.get("httpsUser") or "",
+                "password": _decoded(given.get("httpsKey")),
+                "ca.crt": _decoded(body.get("httpsCACert")),
+                "identity": _decoded(given.get("sshPrivateKey")),
+                "known_hosts": _decoded(body.get("sshKnownHosts")),
+            }
+            is_ssh = flux_url(str(body.get("url") or "")).startswith("ssh://")
+            if is_ssh and not secret["identity"]:
+                secret |= _key_pair(state, name, namespace_of(properties))
     return _filled(secret)
+
+
+def _blob_secret(body: Properties) -> dict[str, str]:
+    """Write what signs in to a container under the names that source-controller reads."""
+    principal = body.get("servicePrincipal") or {}
+    identity = body.get("managedIdentity") or {}
+    return {
+        "accountKey": body.get("accountKey") or "",
+        "sasKey": body.get("sasToken") or "",
+        "clientId": principal.get("clientId") or identity.get("clientId") or "",
+        "tenantId": principal.get("tenantId") or "",
+        "clientSecret": principal.get("clientSecret") or "",
+        "clientCertificate": _decoded(principal.get("clientCertificate")),
+        "clientCertificatePassword": principal.get("clientCertificatePassword") or "",
+    }
 
 
 def _decoded(text: str | None) -> str:

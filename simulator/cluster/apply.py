@@ -11,6 +11,7 @@ from .access_rules import account_of, may_act, refusal
 from .admission import immutable_change, invalid
 from .objects import Manifest, ObjectKey, content, key_of
 from .state import CONTROLLER_OF_GROUP, ClusterState
+from .traits import webhook_fault
 
 MANAGER = "kustomize-controller"
 _OWN = "kustomize.toolkit.fluxcd.io"
@@ -110,6 +111,9 @@ def _check(state: ClusterState, owner: Manifest, manifest: Manifest) -> None:
     if fault:
         text = f'{name} "{key.name}" is invalid: {fault}'
         raise ApplyError(f"{key} dry-run failed (Invalid): {text}")
+    fault = webhook_fault(state)
+    if fault:
+        raise ApplyError(f"{key} dry-run failed (BadRequest): {fault}")
     fault = immutable_change(state.store.get(key), manifest)
     if fault and not _forced(owner, manifest):
         text = f'{name} "{key.name}" is invalid: {fault}'

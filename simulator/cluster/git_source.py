@@ -55,6 +55,8 @@ class GitAuth:
     ca_certificate: str = ""
     identity: str = field(default="", repr=False)
     known_hosts: str = ""
+    app_id: str = ""
+    installation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

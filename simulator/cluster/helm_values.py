@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from .objects import Manifest, ObjectKey
-from .source_controller import read_secret
+from .source_access import read_secret
 from .state import ClusterState
 
 

@@ -19,6 +19,7 @@ from .scheduler import Reconcile, jittered
 from .source_controller import artifact_folder, artifact_of, interval_of
 from .state import ClusterState
 from .substitution import SubstitutionError, substitute_objects
+from .traits import out_of_memory
 
 _MOST_HISTORY = 5
 _SHORTEST_TIMEOUT = timedelta(seconds=30)
@@ -84,6 +85,11 @@ def _need_source(state: ClusterState, key: ObjectKey, manifest: Manifest) -> Non
         text = f'{source_key.kind}.{SOURCE_GROUP} "{source_key.name}" not found'
     elif artifact_of(source) is None:
         text = "Source artifact not found, retrying in 30s"
+    elif out_of_memory(state):
+        # Flux tries ten times first (fluxcd/flux2#5343); the address is this cluster's service.
+        address = artifact_of(source)["url"]
+        text = f"failed to download artifact, error: GET {address} giving up after 10 attempt(s): "
+        text += f'Get "{address}": dial tcp 10.0.113.18:80: connect: connection refused'
     elif artifact_folder(state, source_key) is None:
         text = "Source is not ready, artifact not found, retrying in 30s"
         state.wake(source_key)

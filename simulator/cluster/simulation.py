@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from base64 import b64encode
 from collections import deque
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from . import extension
+from . import extension, traits
 from .agent import apply_configuration, config_key, remove_configuration
 from .artifacts import Workspace
 from .conditions import REQUESTED_AT
@@ -87,6 +88,14 @@ class ClusterSimulation:
 
     def uninstall_extension(self) -> None:
         self._send("uninstall")
+
+    def set_trait(self, name: str, value: Any) -> None:
+        """Make the cluster differ from a healthy one, see `traits`; takes effect at once."""
+        self._send("trait", name=name, value=traits.check(name, value))
+
+    def put_secret(self, *, namespace: str, name: str, data: dict[str, str] | None) -> None:
+        """Write a Secret as an operator with kubectl does; None removes it."""
+        self._send("secret", namespace=namespace, name=name, data=data)
 
     def put_configuration(self, *, name: str, properties: dict[str, Any]) -> None:
         """Create or replace a configuration; `properties` are the wire ones with their secrets."""
@@ -170,6 +179,11 @@ class ClusterSimulation:
                     self._put(**details)
                 case "delete":
                     self._delete(**details)
+                case "trait":
+                    self.state.traits[details["name"]] = details["value"]
+                    extension.wake_everything(self.state)
+                case "secret":
+                    self._put_secret(**details)
                 case "reconcile":
                     self._request(ObjectKey(*details["key"]), details["token"])
 
@@ -185,6 +199,18 @@ class ClusterSimulation:
         self._configurations[name] = properties
         key = config_key(name, properties)
         self.state.scheduler.restart(key, self.state.now + self.state.pause(_AGENT_SECONDS))
+
+    def _put_secret(self, namespace: str, name: str, data: dict[str, str] | None) -> None:
+        state = self.state
+        if data is None:
+            state.store.delete(ObjectKey("", "Secret", namespace, name))
+        else:
+            extension.ensure_namespace(state, namespace, "kubectl-create")
+            metadata = {"name": name, "namespace": namespace}
+            secret = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata}
+            encoded = {field: b64encode(text.encode()).decode() for field, text in data.items()}
+            state.store.apply(secret | {"data": encoded}, manager="kubectl-create", now=state.now)
+        extension.wake_everything(state)
 
     def _request(self, key: ObjectKey, token: str) -> None:
         manifest = self.state.store.get(key)

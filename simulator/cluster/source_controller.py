@@ -5,7 +5,6 @@ Rules: flux-behaviour section 2.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +16,12 @@ from .git_source import GitAuth, GitReference, SourceError
 from .objects import Manifest, ObjectKey, key_of, timestamp
 from .resources import HELM_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP
 from .scheduler import Reconcile, jittered
+from .source_access import check_git, secret_of
 from .state import ClusterState
 
 _REFERENCE_FIELDS = ("branch", "tag", "semver", "commit", "name")
+# What only a change of the object can mend.
+_STALLING = ("URLInvalid", "InvalidChartReference", "InvalidProviderConfiguration")
 _SERVER = "http://source-controller.flux-system.svc.cluster.local."
 
 
@@ -111,7 +113,7 @@ def _confirm(state: ClusterState, key: ObjectKey, manifest: Manifest, found: Fou
     """Nothing new: what failed before is well again, what was ready stays untouched."""
     status = state.status(key)
     status.drop("FetchFailed", "BuildFailed", "StorageOperationFailed", "ArtifactOutdated")
-    status.drop("Reconciling", "Stalled")
+    status.drop("Reconciling", "Stalled", "SourceVerified")
     status.condition("ArtifactInStorage", "True", found.reason, found.stored)
     status.condition("Ready", "True", found.reason, found.stored).observed().save()
     state.scheduler.succeeded(key)
@@ -130,9 +132,12 @@ def _announce(state: ClusterState, key: ObjectKey, found: Found, artifact: Manif
 def _fail(state: ClusterState, key: ObjectKey, failure: SourceError, kind: str) -> timedelta | None:
     status = state.status(key)
     progress = status.message("Reconciling") or "reconciliation in progress"
-    status.condition(kind, "True", failure.reason, failure.message)
+    if failure.reason == "VerificationError":
+        status.condition("SourceVerified", "False", failure.reason, failure.message)
+    else:
+        status.condition(kind, "True", failure.reason, failure.message)
     status.condition("Ready", "False", failure.reason, failure.message)
-    stalled = failure.reason in ("URLInvalid", "InvalidChartReference")
+    stalled = failure.reason in _STALLING
     if stalled:
         status.condition("Stalled", "True", failure.reason, failure.message)
         status.drop("Reconciling").observed()
@@ -149,7 +154,7 @@ def _store(state: ClusterState, key: ObjectKey, found: Found, folder: Path | Non
     path = f"{key.kind.lower()}/{key.namespace}/{key.name}/{found.file}"
     status = state.status(key)
     status.drop("FetchFailed", "BuildFailed", "StorageOperationFailed", "ArtifactOutdated")
-    status.drop("Reconciling", "Stalled")
+    status.drop("Reconciling", "Stalled", "SourceVerified")
     status.condition("ArtifactInStorage", "True", found.reason, found.stored)
     status.condition("Ready", "True", found.reason, found.stored)
     artifact = {
@@ -198,6 +203,8 @@ def look_at_git(state: ClusterState, manifest: Manifest) -> Found:
     auth = git_auth(state, manifest)
     seconds = timeout_of(manifest).total_seconds()
     has_artifact = artifact_of(manifest) is not None
+    listed = has_artifact and not (reference.commit or reference.semver)
+    check_git(state, manifest, auth, listed=listed)
     found = state.git.resolve(url, reference, auth, timeout=seconds, has_artifact=has_artifact)
     ignore = spec.get("ignore") or ""
     stored = f"stored artifact for revision '{found.revision}'"
@@ -213,23 +220,24 @@ def look_at_git(state: ClusterState, manifest: Manifest) -> Found:
 
 def git_auth(state: ClusterState, manifest: Manifest) -> GitAuth:
     """Collect what signs a GitRepository in, from the service or from a local secret."""
-    name = (manifest["spec"].get("secretRef") or {}).get("name")
-    if not name:
+    spec = manifest["spec"]
+    named = (spec.get("secretRef") or {}).get("name")
+    if spec.get("provider") == "github" and not named:
+        text = "secretRef with github app data must be specified when provider is set to github"
+        raise SourceError("InvalidProviderConfiguration", text)
+    secret = secret_of(state, manifest)
+    if not secret:
         return GitAuth()
-    namespace = manifest["metadata"]["namespace"]
-    secret = state.protected.get((namespace, name)) or read_secret(state, namespace, name)
-    if secret is None:
-        text = f"failed to get secret '{namespace}/{name}': secrets \"{name}\" not found"
-        raise SourceError("AuthenticationFailed", text)
-    if manifest["spec"]["url"].startswith("ssh://"):
-        for field in ("identity", "known_hosts"):
-            if field == "identity" and not secret.get(field):
-                text = f"invalid 'ssh' auth option: '{field}' is required"
-                text = f"failed to configure authentication options: {text}"
+    configured = "failed to configure authentication options: invalid"
+    if spec["url"].startswith("ssh://"):
+        # Azure knows the keys of common hosts, so that what it keeps itself may lack them.
+        own = (manifest["metadata"]["namespace"], named) in state.protected
+        for field in ("identity",) if own else ("identity", "known_hosts"):
+            if not secret.get(field):
+                text = f"{configured} 'ssh' auth option: '{field}' is required"
                 raise SourceError("AuthenticationFailed", text)
     elif secret.get("password") and not secret.get("username"):
-        text = "'password' requires 'username' to be set"
-        text = f"failed to configure authentication options: invalid 'http' auth option: {text}"
+        text = f"{configured} 'http' auth option: 'password' requires 'username' to be set"
         raise SourceError("AuthenticationFailed", text)
     return GitAuth(
         username=secret.get("username", ""),
@@ -237,15 +245,6 @@ def git_auth(state: ClusterState, manifest: Manifest) -> GitAuth:
         ca_certificate=secret.get("ca.crt", ""),
         identity=secret.get("identity", ""),
         known_hosts=secret.get("known_hosts", ""),
+        app_id=secret.get("githubAppID", ""),
+        installation_id=secret.get("githubAppInstallationID", ""),
     )
-
-
-def read_secret(state: ClusterState, namespace: str, name: str) -> dict[str, str] | None:
-    """Return the decoded content of a Secret of the cluster."""
-    manifest = state.store.get(ObjectKey("", "Secret", namespace, name))
-    if manifest is None:
-        return None
-    return {
-        field: base64.b64decode(value).decode("utf-8", "replace")
-        for field, value in (manifest.get("data") or {}).items()
-    } | (manifest.get("stringData") or {})

@@ -11,9 +11,10 @@ from .artifacts import Workspace
 from .conditions import StatusWriter
 from .git_source import GitClient
 from .objects import Manifest, ObjectKey, ObjectStore, key_of, timestamp
-from .ports import Clock, SourceMap
+from .ports import Clock, Federation, SourceMap
 from .resources import HELM_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP
 from .scheduler import Scheduler
+from .traits import out_of_memory
 
 _MOST_EVENTS = 200
 
@@ -51,6 +52,10 @@ class ClusterState:
         self.folders: dict[ObjectKey, Path] = {}
         # Settings of the extension; None while it is not installed.
         self.settings: dict[str, str] | None = None
+        # How this cluster differs from a healthy one: see simulator.cluster.traits.
+        self.traits: dict[str, Any] = {}
+        # Whether Microsoft Entra ID trusts a service account of this cluster.
+        self.federation: Federation = lambda client_id, subject: True
 
     @property
     def now(self) -> datetime:
@@ -72,6 +77,8 @@ class ClusterState:
 
     def controller_runs(self, group: str) -> bool:
         name = CONTROLLER_OF_GROUP.get(group)
+        if name == "source-controller" and out_of_memory(self):
+            return False
         return self.settings is not None and (name is None or self.enabled(f"{name}.enabled"))
 
     def status(self, key: ObjectKey) -> StatusWriter:
@@ -140,6 +147,7 @@ class ClusterState:
             "protected": [[*key, value] for key, value in self.protected.items()],
             "folders": [[*key, str(path)] for key, path in self.folders.items()],
             "settings": self.settings,
+            "traits": self.traits,
         }
 
     def restore(self, data: dict[str, Any]) -> None:
@@ -149,3 +157,4 @@ class ClusterState:
         self.protected = {(row[0], row[1]): row[2] for row in data["protected"]}
         self.folders = {ObjectKey(*row[:4]): Path(row[4]) for row in data["folders"]}
         self.settings = data["settings"]
+        self.traits = data.get("traits", {})

@@ -14,7 +14,7 @@ import yaml
 
 from .kustomize_build import load_all
 from .objects import Manifest, ObjectKey, group_of
-from .source_controller import read_secret
+from .source_access import read_secret
 from .state import ClusterState
 
 _NAME = re.compile(r"^[_a-zA-Z][_a-zA-Z0-9]*$")

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from .objects import Manifest, ObjectKey, moment, timestamp
 from .state import ClusterState
+from .traits import out_of_memory
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 # A pod is ready so long after its object was written; the pace stretches it.
@@ -23,6 +24,7 @@ _IMAGE = re.compile(
     r"(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
 NODE = "aks-nodepool1-10240000-vmss000000"
+_SOURCE_CONTROLLER = ("flux-system", "source-controller")
 _NODE_CPU, _NODE_MEMORY = 8.0, 32 * 2**30
 
 
@@ -62,6 +64,8 @@ def phase(state: ClusterState, manifest: Manifest) -> Phase:
     problem = _unschedulable(pod) or _bad_image(pod) or _missing_parts(state, namespace, pod)
     if problem:
         return problem
+    if (namespace, manifest["metadata"]["name"]) == _SOURCE_CONTROLLER and out_of_memory(state):
+        return Phase("OOMKilled", ready=False, message="The container used more than its limit.")
     ready_at = written_at(manifest) + timedelta(seconds=_START_SECONDS * state.pace)
     if state.now < ready_at:
         return Phase("ContainerCreating", ready=False)

@@ -13,6 +13,7 @@ import pytest
 
 from simulator.cluster import ClusterSimulation
 from simulator.cluster.objects import ObjectKey
+from simulator.sources import SourceMap
 
 URL = "https://git.example.com/team/fleet"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -69,14 +70,15 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
 
-class Sources:
+class Sources(SourceMap):
     """A source map that a test can change."""
 
-    def __init__(self) -> None:
-        self.paths: dict[str, Path] = {}
+    @property
+    def paths(self) -> Sources:
+        return self
 
-    def resolve(self, url: str) -> str:
-        return str(self.paths.get(url, url))
+    def __setitem__(self, url: str, path: Path) -> None:
+        self.add(url, path)
 
 
 class Bench:

@@ -13,7 +13,10 @@ APP = {"app": {"path": "app", "prune": True}}
 SOURCES: list[tuple[str, dict[str, Any], str]] = [
     (
         "Bucket",
-        {"bucket": {"url": "https://s3.example.com", "bucketName": "fleet", "accessKey": "id"}},
+        {
+            "bucket": {"url": "https://s3.example.com", "bucketName": "fleet", "accessKey": "id"},
+            "configurationProtectedSettings": {"bucketSecretKey": "a2V5"},
+        },
         "https://s3.example.com/fleet",
     ),
     (
