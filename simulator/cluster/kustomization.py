@@ -83,11 +83,11 @@ def _need_source(state: ClusterState, key: ObjectKey, manifest: Manifest) -> Non
     source = state.store.get(source_key)
     if source is None:
         text = f'{source_key.kind}.{SOURCE_GROUP} "{source_key.name}" not found'
-    elif artifact_of(source) is None:
+    elif (artifact := artifact_of(source)) is None:
         text = "Source artifact not found, retrying in 30s"
     elif out_of_memory(state):
         # Flux tries ten times first (fluxcd/flux2#5343); the address is this cluster's service.
-        address = artifact_of(source)["url"]
+        address = artifact["url"]
         text = f"failed to download artifact, error: GET {address} giving up after 10 attempt(s): "
         text += f'Get "{address}": dial tcp 10.0.113.18:80: connect: connection refused'
     elif artifact_folder(state, source_key) is None:

@@ -64,7 +64,7 @@ def check(name: str, value: Any) -> Any:
 
 def out_of_memory(state: ClusterState) -> bool:
     """Tell whether source-controller is killed for its memory limit again and again."""
-    needed = state.traits.get("source_memory_mi", 0)
+    needed = int(state.traits.get("source_memory_mi", 0))
     return needed > mebibytes(state.setting("source-controller.resources.limits.memory", "1Gi"))
 
 
