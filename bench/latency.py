@@ -29,6 +29,7 @@ from tests.browser.steps import (
 )
 from tests.house_process import House
 
+NAME = "cluster-config"  # the sample's releases live in the namespace of this name
 APPROVALS = 20
 STATUS_CHANGES = 30
 
@@ -42,12 +43,12 @@ def measure() -> list[Figure]:
             browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
             author, approver = _page(browser, house, "author"), _page(browser, house, "approver")
             change = create_tutorial_change(
-                author, cluster="flux-demo-arc", name="bench", reason="Measured."
+                author, cluster="flux-demo-arc", name=NAME, reason="Measured."
             )
             approve(approver, change)
             wait_until_applied(author)
             author.goto("/configurations/")
-            author.get_by_role("link", name="bench").first.click()
+            author.get_by_role("link", name=NAME).first.click()
             expect(author.locator("main h2").first).to_have_text("Compliant", timeout=120_000)
             with house.control() as control:
                 pages = _status_to_page(control, author)
@@ -87,7 +88,7 @@ def _approval_to_write(control: httpx.Client, author: Page, approver: Page) -> l
 def _status_to_page(control: httpx.Client, page: Page) -> list[float]:
     """Report another commit at ARM and wait until the open page shows it, without a reload."""
     found = []
-    [resource] = [it["path"] for it in _journal(control) if it["path"].lower().endswith("/bench")]
+    [resource] = [it["path"] for it in _journal(control) if it["path"].lower().endswith(f"/{NAME}")]
     for _number in range(STATUS_CHANGES):
         commit = secrets.token_hex(20)
         properties = {"sourceSyncedCommitId": f"main@sha1:{commit}"}
