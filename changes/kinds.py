@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from changes.faces import Face
     from changes.models import Change, Operation
 
 Wire = dict[str, Any]  # a resource or a body as ARM's JSON
@@ -168,6 +169,14 @@ class Exclusive(Protocol):
 
     def lane(self, step: Step) -> str:
         """What one write at a time may hold, in lower case: such as the id of their parent."""
+
+
+@runtime_checkable
+class Faced(Protocol):
+    """What a kind has besides when its steps can be said in the words of other tools."""
+
+    def faces(self, target: Target) -> Mapping[int, Sequence[Face]]:
+        """The faces of this kind's steps, by their place in the target. May read the database."""
 
 
 _KINDS: dict[str, Kind] = {}

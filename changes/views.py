@@ -6,14 +6,16 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from access.rights import Act
 from changes.access_checks import change_for, operation_for, user_of
+from changes.content import targets_of
 from changes.errors import ChangeRefused
+from changes.faces import card_of, download_of, faces_of, open_one
 from changes.forms import CommentForm, FilterForm, ReviewForm, WithdrawForm
 from changes.inbox import inbox
 from changes.kinds import registered
@@ -85,7 +87,28 @@ def page_context(request: HttpRequest, change: Change, form: ReviewForm) -> dict
         "change": change,
         "form": form,
         "scope": f"change:{change.pk}",
+        "written": card_of(
+            change, target=_number(request, "target"), code=request.GET.get("face", "")
+        ),
     }
+
+
+@require_GET
+def change_face(request: HttpRequest, pk: int) -> HttpResponse:
+    """One step in one form, as a file."""
+    change = change_for(request, pk)
+    targets = targets_of(change.content)
+    place, number = _number(request, "target"), _number(request, "step")
+    if place >= len(targets) or number >= len(targets[place].steps):
+        raise Http404
+    faces = faces_of(targets[place])[number]
+    return download_of(open_one(faces, request.GET.get("face", "")))
+
+
+def _number(request: HttpRequest, name: str) -> int:
+    """A place in a list, 0 where the address has none that can be one."""
+    text = request.GET.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 9 else 0
 
 
 @require_POST

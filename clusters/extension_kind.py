@@ -21,9 +21,11 @@ from audit.services import record
 from changes.content import targets_of
 from changes.diff import merge
 from changes.errors import WriteProblem
+from changes.faces import Face
 from changes.kinds import Fact, Live, Polled, Risk, Sent, Step, Target
 from changes.models import Change, Operation, Problem
 from changes.services import change_submit
+from clusters import faces
 from clusters.extension import NAME as EXTENSION_NAME
 from clusters.extension import extension_columns, flux_among, install_body
 from clusters.extension_compare import is_installed_as, is_updated_as, live_digest
@@ -128,6 +130,14 @@ class FluxExtensionKind:
         if cluster_id is None or not Cluster.objects.filter(pk=cluster_id).exists():
             return ""
         return reverse("clusters:detail", args=[cluster_id])
+
+    def faces(self, target: Target) -> Mapping[int, Sequence[Face]]:
+        cluster = faces.cluster_of(target)
+        return {
+            place: faces.extension_faces(step, cluster)
+            for place, step in enumerate(target.steps)
+            if step.kind == NAME and cluster is not None
+        }
 
     def read(self, operation: Operation, step: Step) -> Live:
         cluster = cluster_of(operation)

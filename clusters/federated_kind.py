@@ -16,8 +16,10 @@ from django.utils.translation import ngettext
 
 from arm import Accepted, IdentityId, NotFound
 from changes.content import digest_of, targets_of
-from changes.kinds import Fact, Live, Polled, Risk, Sent, Step
+from changes.faces import Face
+from changes.kinds import Fact, Live, Polled, Risk, Sent, Step, Target
 from changes.models import Change, Operation
+from clusters import faces
 from clusters.extension_risks import risks_of as extension_risks
 from clusters.identity_readings import identity_reading_ask
 from clusters.models import Cluster, IdentityReading
@@ -103,6 +105,14 @@ class FederatedCredentialKind:
         if cluster_id is None or not Cluster.objects.filter(pk=cluster_id).exists():
             return ""
         return reverse("clusters:workload_identity", args=[cluster_id])
+
+    def faces(self, target: Target) -> Mapping[int, Sequence[Face]]:
+        cluster = faces.cluster_of(target)
+        return {
+            place: faces.credential_faces(step, cluster)
+            for place, step in enumerate(target.steps)
+            if step.kind == NAME and cluster is not None
+        }
 
     def read(self, operation: Operation, step: Step) -> Live:
         gateway = apply_gateway(cluster_of(operation).connection)

@@ -5,7 +5,7 @@ The SDK would do it silently and wait for minutes; here it is asked for, approve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,9 +15,11 @@ from arm.checks import REQUIRED_PROVIDERS
 from arm.providers import REGISTERED
 from changes.content import digest_of, targets_of
 from changes.errors import WriteProblem
+from changes.faces import Face
 from changes.kinds import Fact, Live, Polled, Risk, Sent, Step, Target
 from changes.models import Change, Operation, Problem
 from changes.services import change_submit
+from clusters import faces
 from clusters.gateways import extension_api
 from clusters.models import Connection
 from clusters.sync import sync_soon
@@ -96,6 +98,15 @@ class ProviderRegistrationKind:
     def target_url(self, change: Change, position: int) -> str:
         connection_id = targets_of(change.content)[position].steps[0].options["connection_id"]
         return reverse("clusters:connection", args=[connection_id])
+
+    def faces(self, target: Target) -> Mapping[int, Sequence[Face]]:
+        options = target.steps[0].options
+        connection = Connection.objects.filter(pk=options.get("connection_id") or 0).first()
+        return {
+            place: faces.provider_faces(step, connection)
+            for place, step in enumerate(target.steps)
+            if step.kind == NAME and connection is not None
+        }
 
     def read(self, operation: Operation, step: Step) -> Live:
         gateway = apply_gateway(_connection(step))

@@ -10,12 +10,15 @@ from django.utils.translation import gettext as _
 
 from arm import Accepted, ArmError, NotFound
 from changes.content import secret_versions_in, targets_of
+from changes.faces import Face
 from changes.kinds import Fact, Live, Polled, Risk, Sent, Step, Target
 from changes.models import Change, Operation
+from clusters.faces import cluster_of as cluster_for_faces
 from clusters.problems import write_problem
 from clusters.writes import apply_gateway, asked, cluster_of, polled, sent
 from configurations import aftermath
 from configurations.blast import facts_of
+from configurations.faces.writes import faces_of_write
 from configurations.models import Configuration
 from configurations.risks import own_step, risks_of
 from configurations.secrets import filled_in
@@ -82,6 +85,14 @@ class FluxConfigurationKind:
             and step.resource_id in observed
             and observed[step.resource_id] != step.base_digest
         ]
+
+    def faces(self, target: Target) -> Mapping[int, Sequence[Face]]:
+        cluster = cluster_for_faces(target)
+        return {
+            place: faces_of_write(step, wanted_properties(step), cluster)
+            for place, step in enumerate(target.steps)
+            if step.kind == NAME and cluster is not None
+        }
 
     def read(self, operation: Operation, step: Step) -> Live:
         gateway = apply_gateway(cluster_of(operation).connection)

@@ -12,10 +12,12 @@ from access.rights import Act, rights_of
 from audit import actions
 from changes.access_checks import user_of
 from changes.diff import diff
+from changes.faces import download_of, open_one
 from configurations import detail as parts
 from configurations import listing, observe, search
 from configurations.access_checks import configuration_for
 from configurations.csv import csv_of
+from configurations.faces.places import faces_of_configuration
 from configurations.models import Configuration
 from configurations.specification.wire import desired_part, normalised
 from live.pages import render_page
@@ -107,6 +109,34 @@ def detail_specification(request: HttpRequest, pk: int) -> HttpResponse:
     context["body"] = {"properties": specification}
     context["specification"] = normalised(specification)
     return _tab(request, "configurations/specification.html", context)
+
+
+@require_safe
+def detail_faces(request: HttpRequest, pk: int) -> HttpResponse:
+    """The configuration in the words of other tools."""
+    configuration = configuration_for(request, pk)
+    of = _version(request, configuration)
+    context = {
+        **_head(request, configuration, "faces"),
+        **faces_of_configuration(configuration, of, request.GET.get("face", "")),
+        "of": of,
+    }
+    return _tab(request, "configurations/faces.html", context)
+
+
+@require_safe
+def face_file(request: HttpRequest, pk: int) -> HttpResponse:
+    """One form of it as a file."""
+    configuration = configuration_for(request, pk)
+    of = _version(request, configuration)
+    context = faces_of_configuration(configuration, of, request.GET.get("face", ""))
+    return download_of(open_one(context["faces"], context["face"]))
+
+
+def _version(request: HttpRequest, configuration: Configuration) -> str:
+    """Which specification: "observed", or "desired" where that is asked for and known."""
+    wants_approved = request.GET.get("of") == "desired" or not configuration.observed
+    return "desired" if wants_approved and configuration.desired is not None else "observed"
 
 
 @require_safe

@@ -53,7 +53,7 @@ def faces_of(specification: Specification, place: Place) -> list[Face]:
 
 
 def faces_context(specification: Specification, place: Place, code: str = "") -> dict[str, Any]:
-    """What templates/configurations/_faces.html needs; an unknown `code` means the first face."""
+    """What templates/partials/_faces.html needs; an unknown `code` means the first face."""
     faces = faces_of(specification, place)
     codes = [it.code for it in faces]
     return {"faces": faces, "face": code if code in codes else codes[0]}

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from clusters.faces import option as plain_option
 from configurations.faces.models import Face, Place
 from configurations.faces.secrets import Bare, Secret
 from configurations.specification.models import DEFAULT_SECONDS
@@ -93,7 +94,8 @@ def face(bare: Bare, place: Place) -> Face:
     )
 
 
-def _place(bare: Bare, place: Place) -> Iterator[str]:
+def where(place: Place) -> Iterator[str]:
+    """The options that name the configuration."""
     if place.subscription_id:
         yield _option("--subscription", place.subscription_id)
     yield _option("-g", place.resource_group)
@@ -102,6 +104,10 @@ def _place(bare: Bare, place: Place) -> Iterator[str]:
     if place.cluster_kind == "provisionedClusters":
         yield _option("--cluster-resource-provider", place.provider)
     yield _option("-n", place.configuration_name)
+
+
+def _place(bare: Bare, place: Place) -> Iterator[str]:
+    yield from where(place)
     yield _option("--namespace", bare.properties.get("namespace") or "default")
     yield _option("--scope", bare.properties.get("scope") or "cluster")
 
@@ -183,12 +189,7 @@ def duration(seconds: int) -> str:
 
 
 def _option(option: str, value: Any) -> str:
-    """An option with its value in one argument where the value could pass for an option."""
-    text = value.placeholder if isinstance(value, Secret) else str(value)
-    if text.startswith("-"):
-        joined = f"{option}={text}" if option.startswith("--") else f"{option}{text}"
-        return shlex.quote(joined)
-    return f"{option} {shlex.quote(text)}"
+    return plain_option(option, value.placeholder if isinstance(value, Secret) else str(value))
 
 
 def _at(part: Mapping[str, Any], field: str) -> Any:

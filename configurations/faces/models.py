@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from changes.faces import Face, file_stem
+
+__all__ = ["FLUX_TYPE", "PROVIDERS", "Face", "Place"]
+
 FLUX_TYPE = "Microsoft.KubernetesConfiguration/fluxConfigurations"
 PROVIDERS = {
     "managedClusters": "Microsoft.ContainerService",
@@ -52,22 +56,4 @@ class Place:
     @property
     def file_stem(self) -> str:
         """The configuration's name, fit for a file."""
-        word = re.sub(r"[^A-Za-z0-9._-]+", "-", self.configuration_name).strip(".-")
-        return word or "configuration"
-
-
-@dataclass(frozen=True)
-class Face:
-    """The same specification in one tool's words.
-
-    `text` is "" where the tool cannot express this kind of source or cluster at all. `language`
-    names the grammar (json, bicep, hcl, shell, yaml). `notes` are translated sentences about what
-    this face leaves out or says in another way.
-    """
-
-    code: str
-    label: str
-    language: str
-    text: str
-    file_name: str
-    notes: tuple[str, ...] = ()
+        return file_stem(self.configuration_name)

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from typing import Any
 from urllib.parse import quote
 
 from django.utils.translation import gettext as _
 
+from clusters.faces import call_face
 from configurations.faces.models import Face, Place
 from configurations.faces.secrets import Bare, Secret
 
-_END = "JSON"  # no line of indented JSON can be this word
-
 
 def face(bare: Bare, place: Place) -> Face:
-    body = json.dumps({"properties": _values(bare.properties)}, indent=2, ensure_ascii=False)
-    file_name = f"{place.file_stem}.body.json"
-    file, url = shlex.quote(file_name), shlex.quote(put_url(place))
-    text = (
-        f"cat > {file} <<'{_END}'\n{body}\n{_END}\n\n"
-        f"az rest --method put \\\n  --url {url} \\\n  --body {shlex.quote('@' + file_name)}\n\n"
-        f"# {_('The same with curl')}\n"
-        f"curl --fail-with-body --request PUT \\\n  --url {url} \\\n"
-        f'  --header "Authorization: Bearer $(az account get-access-token'
-        f' --resource {shlex.quote(place.arm_endpoint)} --query accessToken --output tsv)" \\\n'
-        f"  --header 'Content-Type: application/json' \\\n"
-        f"  --data-binary {shlex.quote('@' + file_name)}\n"
-    )
-    return Face(
-        code="rest",
-        label=_("REST"),
-        language="shell",
-        text=text,
-        file_name=f"{place.file_stem}-put.sh",
+    return call_face(
+        method="PUT",
+        url=put_url(place),
+        body={"properties": _values(bare.properties)},
+        file_stem=place.file_stem,
+        endpoint=place.arm_endpoint,
         notes=(
             _("Azure answers 201 or 200 and goes on working: follow Azure-AsyncOperation."),
             *([_("Replace what is in < > in the body.")] if bare.secrets else []),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from changes.faces import placeholder, words_of
 from configurations.specification.models import SOURCE_BODIES, Specification
 from configurations.specification.wire import SECRETS
 
@@ -29,13 +30,12 @@ class Secret:
 
     @property
     def words(self) -> list[str]:
-        return [it.lower() for it in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+|[^A-Za-z0-9]+", self.name)
-                if re.fullmatch(r"[A-Za-z0-9]+", it)] or ["secret"]  # fmt: skip
+        return words_of(self.name)
 
     @property
     def placeholder(self) -> str:
         """ "<https-key>", to be replaced by hand."""
-        return f"<{'-'.join(self.words)}>"
+        return placeholder(self.name)
 
     @property
     def variable(self) -> str:

@@ -78,11 +78,11 @@ def page(request: HttpRequest, draft: Draft, step: str) -> dict[str, Any]:
         "previous": step_url(draft, STEPS[place - 1]) if place else "",
         "previous_label": LABELS[STEPS[place - 1]] if place else "",
         "next_label": LABELS[STEPS[place + 1]] if place + 1 < len(STEPS) else "",
-        **_faces(draft, request.POST.get("face") or request.GET.get("face", "")),
+        **faces(draft, request.POST.get("face") or request.GET.get("face", "")),
     }
 
 
-def _faces(draft: Draft, code: str) -> dict[str, Any]:
+def faces(draft: Draft, code: str) -> dict[str, Any]:
     """The same thing in the form that was chosen, with what is open in the editor in it.
 
     What is typed may not be a specification yet: then there is nothing to show.
@@ -98,7 +98,9 @@ def _faces(draft: Draft, code: str) -> dict[str, Any]:
         specification = Specification.from_wire(properties)
     except ValidationError:
         return {}
-    return faces_context(specification, place_of(draft.cluster, draft_name(draft)), code)
+    file_url = f"{reverse('configurations:draft_face', args=[draft.pk])}?"
+    place = place_of(draft.cluster, draft_name(draft))
+    return {**faces_context(specification, place, code), "file_url": file_url}
 
 
 def step_links(draft: Draft, current: str) -> list[StepLink]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -15,6 +15,7 @@ from access.rights import Act
 from changes.access_checks import user_of
 from changes.diff import diff
 from changes.errors import ChangeRefused
+from changes.faces import download_of, open_one
 from clusters.extension_choice import InstallChoiceForm, choice_form, posted_choice
 from clusters.extension_settings.versions import known
 from clusters.models import Cluster
@@ -67,6 +68,15 @@ def draft_discard(request: HttpRequest, pk: int) -> HttpResponse:
     services.draft_discard(draft=draft_for(request, pk))
     messages.success(request, _("The draft is discarded. Nothing was changed in Azure."))
     return redirect("configurations:drafts")
+
+
+@require_GET
+def draft_face(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the draft asks for in the words of one other tool, as a file."""
+    context = pages.faces(draft_for(request, pk), request.GET.get("face", ""))
+    if not context:
+        raise Http404
+    return download_of(open_one(context["faces"], context["face"]))
 
 
 @require_POST

@@ -53,6 +53,7 @@ def _state(scene: Scene) -> str:
 ROWS = [
     Row(url="changes:list"),
     Row(url="changes:detail", args=_change, allowed=MEMBERS, hidden_from=OUTSIDERS),
+    Row(url="changes:face", args=_change, allowed=MEMBERS, hidden_from=OUTSIDERS),
     Row(
         url="changes:review",
         method="post",

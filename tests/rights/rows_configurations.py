@@ -70,7 +70,16 @@ ROWS = [
     Row(url="configurations:csv"),
     *(
         _page(f"configurations:{name}")
-        for name in ("detail", "diff", "specification", "changes", "history", "raw")
+        for name in (
+            "detail",
+            "diff",
+            "specification",
+            "faces",
+            "face",
+            "changes",
+            "history",
+            "raw",
+        )
     ),
     Row(
         url="configurations:watch",
@@ -123,6 +132,12 @@ ROWS = [
     *_step("configurations:draft_source"),
     *_step("configurations:draft_kustomizations"),
     *_step("configurations:draft_review", ok=200),
+    Row(
+        url="configurations:draft_face",
+        args=_draft,
+        allowed=AUTHOR,
+        hidden_from=EVERYBODY - AUTHOR,
+    ),
     Row(
         url="configurations:draft_discard",
         method="post",

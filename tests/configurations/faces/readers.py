@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 
@@ -18,6 +19,38 @@ def arguments(script: str) -> list[str]:
     )  # fmt: skip
     assert run.stderr == b""
     return run.stdout.decode().split("\0")[:-1]
+
+
+def ran(script: str, folder: Path) -> list[str]:
+    """Run a script in `folder` and return what it hands to `az`; what it hands to curl is lost."""
+    run = subprocess.run(
+        ["bash", "-c", "az() { [ \"$1\" = account ] || printf '%s\\0' \"$@\"; }\n"
+         "curl() { :; }\n" + script],
+        cwd=folder, capture_output=True, check=True,
+    )  # fmt: skip
+    return run.stdout.decode().split("\0")[:-1]
+
+
+def extension_parser() -> argparse.ArgumentParser:
+    """`az k8s-extension create|update`, as far as Flux needs it."""
+    parser = argparse.ArgumentParser(allow_abbrev=False, exit_on_error=False)
+    add = parser.add_argument
+    add("--subscription")
+    add("-g", "--resource-group", required=True)
+    add("-c", "--cluster-name", required=True)
+    add("-t", "--cluster-type", required=True,
+        choices=["connectedClusters", "managedClusters", "provisionedClusters"])  # fmt: skip
+    add("--cluster-resource-provider")
+    add("-n", "--name", required=True)
+    add("--extension-type")
+    add("--scope", choices=["cluster", "namespace"])
+    add("--auto-upgrade-minor-version", "--auto-upgrade", type=_flag)
+    for name in ("version", "release-train", "release-namespace", "target-namespace"):
+        add(f"--{name}")
+    add("--configuration-settings", dest="settings", action="append", nargs="+")
+    add("--configuration-protected-settings", action="append", nargs="+")
+    add("-y", "--yes", action="store_true")
+    return parser
 
 
 def _flag(text: str) -> bool:

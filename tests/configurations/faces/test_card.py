@@ -19,7 +19,7 @@ from tests.factories.clusters import ClusterFactory
 def card(code: str = "", wire: dict | None = None, where: Place | None = None, **extra) -> str:
     context = faces_context(Specification.from_wire(wire or TUTORIAL), where or place(), code)
     request = RequestFactory().get("/drafts/7/source/", {"face": code, "keep": "1"})
-    return render_to_string("configurations/_faces.html", {**context, **extra}, request)
+    return render_to_string("partials/_faces.html", {**context, **extra}, request)
 
 
 def test_one_face_is_open_and_every_other_is_a_link_that_needs_no_script():
