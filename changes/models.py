@@ -49,6 +49,7 @@ class Change(models.Model):
         UPDATE = "update", _("Update")
         SUSPEND = "suspend", _("Suspend")
         RESUME = "resume", _("Resume")
+        SEND_AGAIN = "send_again", _("Send again")
         DELETE = "delete", _("Delete")
         INSTALL = "install", _("Install")
         REGISTER = "register", _("Register")

@@ -35,6 +35,11 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
+def send_again(request: HttpRequest, pk: int) -> HttpResponse:
+    return _act(request, pk, Change.Verb.SEND_AGAIN, _("Send again"))
+
+
+@require_http_methods(["GET", "POST"])
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     return _act(request, pk, Change.Verb.DELETE, _("Delete"))
 

@@ -21,6 +21,7 @@ from configurations.diagnosis import Diagnosis, diagnose, short_name
 from configurations.models import Compliance, Configuration, ObjectStatus
 from configurations.pictures import Link, Node, Picture, draw
 from configurations.reading import IN_FLIGHT, kustomizations_of, short_commit
+from configurations.secret_expiry import stored_secrets
 
 TONES = {
     Compliance.COMPLIANT: ("good", "circle-check-filled"),
@@ -51,7 +52,7 @@ class ObjectRow:
 
 
 def status_context(configuration: Configuration) -> dict[str, Any]:
-    """Verdict, picture and objects: the parts that move. Two queries."""
+    """Verdict, picture, objects and secrets: the parts that move. Two queries, or four."""
     statuses = list(configuration.statuses.all())
     diagnosis = diagnose(configuration, statuses)
     stale = is_stale(configuration)
@@ -72,6 +73,7 @@ def status_context(configuration: Configuration) -> dict[str, Any]:
         "picture": picture_of(configuration, statuses, diagnosis),
         "in_flight": configuration.provisioning_state in IN_FLIGHT,
         "progress": _progress(statuses),
+        "secrets": stored_secrets(configuration),
     }
 
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from access.models import User
 from changes.content import targets_of
 from changes.errors import ChangeRefused
+from changes.kinds import Target
 from changes.models import Change
 from changes.services import change_submit
 from clusters.extension_changes import Update
@@ -36,7 +37,7 @@ from configurations.secrets import (
 )
 from configurations.specification import Specification, Violation, live_digest, violations_of
 from configurations.specification.sources import LACKING
-from configurations.specification.wire import spoken
+from configurations.specification.wire import desired_part, spoken
 from configurations.wizard import compose
 
 STEPS = ("basics", "source", "kustomizations", "review")
@@ -324,7 +325,7 @@ def _differs(configuration: Configuration, properties: Mapping[str, Any]) -> boo
 def configuration_propose(
     *, author: User, configuration: Configuration, verb: str, reason: str, force: bool = False
 ) -> Change:
-    """Ask to suspend, resume or delete a configuration (a verb of Change.Verb).
+    """Ask to suspend, resume, send again or delete a configuration (a verb of Change.Verb).
 
     `force`, for a delete by an admin: Azure forgets it without asking the cluster.
     """
@@ -340,6 +341,9 @@ def configuration_propose(
         case Change.Verb.RESUME:
             target = proposals.suspend_target(configuration, suspend=False)
             title = _("Resume %(name)s on %(cluster)s")
+        case Change.Verb.SEND_AGAIN:
+            target = _send_again_target(configuration)
+            title = _("Send %(name)s on %(cluster)s again")
         case Change.Verb.DELETE:
             target = proposals.delete_target(configuration, force=force)
             title = _("Delete %(name)s from %(cluster)s")
@@ -353,6 +357,17 @@ def configuration_propose(
         reason=reason,
         targets=[target],
     )
+
+
+def _send_again_target(configuration: Configuration) -> Target:
+    """The same body once more, for the secrets in it: Azure keeps them under 48 h."""
+    known = with_known_secrets(configuration.observed, configuration.desired)
+    if not any(marks_in(known)):
+        raise ChangeRefused(
+            _("No secret of it is known here, so there is nothing to send again."),
+            code="nothing_changed",
+        )
+    return proposals.update_target(configuration, desired_part(known), Change.Verb.SEND_AGAIN)
 
 
 def refuse_unless_known(configuration: Configuration) -> None:

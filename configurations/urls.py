@@ -32,6 +32,7 @@ urlpatterns = [
     path("<int:pk>/edit", wizard.edit, name="edit"),
     path("<int:pk>/suspend", acts.suspend, name="suspend"),
     path("<int:pk>/resume", acts.resume, name="resume"),
+    path("<int:pk>/send-again", acts.send_again, name="send_again"),
     path("<int:pk>/delete", acts.delete, name="delete"),
     path("on/<int:cluster_pk>/remove-flux", acts.remove_flux, name="remove_flux"),
 ]

@@ -401,3 +401,51 @@ def test_no_secret_is_anywhere_but_in_its_token(
     for text in seen:
         assert CANARY not in text
         assert coded(CANARY) not in text
+
+
+# --- Azure forgets ---------------------------------------------------------------------------
+def test_what_azure_forgot_is_sent_again_as_a_reviewed_change(
+    arc: Cluster,
+    author: User,
+    approver: User,
+    client_of: ClientOf,
+    simulator: InProcessSimulator,
+) -> None:
+    change = services.draft_submit(
+        draft=drafted(client_of(author), arc, WAYS["https"][0]), reason="Private"
+    )
+    approve(approver, change)
+    carry_out(change, simulator)
+    read_all()
+    configuration = Configuration.objects.get(name="cluster-config")
+    url = reverse("configurations:detail", args=[configuration.pk])
+    page = client_of(author).get(url).content.decode()
+    assert "https_key" in page
+    assert "Azure keeps the secrets" not in page
+
+    Cluster.objects.filter(pk=arc.pk).update(connectivity="Offline")
+    assert "Azure keeps the secrets of the last write until" in (
+        client_of(author).get(f"{url}?x").content.decode()
+    )
+    Operation.objects.update(accepted_at=timezone.now() - timedelta(hours=49))
+    assert "Azure has forgotten the secrets" in client_of(author).get(f"{url}?y").content.decode()
+
+    asked = client_of(author).post(
+        reverse("configurations:send_again", args=[configuration.pk]), {"reason": "Back again"}
+    )
+    again = Change.objects.latest("pk")
+    assert asked.url == reverse("changes:detail", args=[again.pk])
+    approve(approver, again)
+    carry_out(again, simulator)
+    assert again.state == Change.State.APPLIED
+    assert again.operations.get().note == ""  # really sent, though nothing differs
+    assert sent_secrets(simulator) == WAYS["https"][1]
+
+
+def test_nothing_is_sent_again_where_no_secret_is_known(
+    author: User, configuration: Configuration, client_of: ClientOf
+) -> None:
+    url = reverse("configurations:send_again", args=[configuration.pk])
+    page = client_of(author).post(url, {"reason": "Again"}).content.decode()
+    assert "there is nothing to send again" in page
+    assert not Change.objects.exists()

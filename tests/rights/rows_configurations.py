@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils import timezone
+
 from changes.models import Change
-from configurations.models import Draft
+from configurations.models import Draft, SecretVersion
 from configurations.services import draft_create
 from tests.factories.changes import make_change
 from tests.rights.matrix import EVERYBODY, MEMBERS, OUTSIDERS, PROPOSERS, Row, Scene
@@ -22,6 +24,21 @@ def _configuration(scene: Scene) -> list[int]:
 def _suspended(scene: Scene) -> list[int]:
     made = configuration(scene, suspended=True)
     made.observed = {**made.observed, "suspend": True}
+    made.save()
+    return [made.pk]
+
+
+def _with_a_secret(scene: Scene) -> list[int]:
+    made = configuration(scene)
+    version = SecretVersion.objects.create(
+        token="-",
+        field="https_key",
+        cluster=made.cluster,
+        set_by=scene.author,
+        set_at=timezone.now(),
+    )
+    mark = {"$secret": str(version.pk)}
+    made.desired = {**made.observed, "configurationProtectedSettings": {"httpsKey": mark}}
     made.save()
     return [made.pk]
 
@@ -91,6 +108,7 @@ ROWS = [
     ),
     *_proposal("configurations:suspend", _configuration, _REASON),
     *_proposal("configurations:resume", _suspended, _REASON),
+    *_proposal("configurations:send_again", _with_a_secret, _REASON),
     *_proposal(
         "configurations:delete", _configuration, {**_REASON, "typed_name": "cluster-config"}
     ),
