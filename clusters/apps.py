@@ -13,6 +13,7 @@ class ClustersConfig(AppConfig):
         from changes import kinds, sweeping
         from clusters.extension_kind import FluxExtensionKind
         from clusters.federated_kind import FederatedCredentialKind
+        from clusters.flux_v1 import flux_v1_overdue
         from clusters.identity_readings import identity_readings_overdue
         from clusters.provider_kind import ProviderRegistrationKind
         from clusters.secrets import register_encrypted
@@ -26,5 +27,6 @@ class ClustersConfig(AppConfig):
         sweeping.register(tests_overdue)
         sweeping.register(sync_overdue)
         sweeping.register(identity_readings_overdue)
+        sweeping.register(flux_v1_overdue)
         links.register_named("cluster", "clusters:detail")
         links.register_named("connection", "clusters:connection")

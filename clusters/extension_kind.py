@@ -30,6 +30,7 @@ from clusters.extension import NAME as EXTENSION_NAME
 from clusters.extension import extension_columns, flux_among, install_body
 from clusters.extension_compare import is_installed_as, is_updated_as, live_digest
 from clusters.extension_risks import risks_of
+from clusters.flux_v1 import names_on, refuse_flux_v1
 from clusters.gateways import extension_api
 from clusters.models import Cluster, Extension
 from clusters.sync import sync_soon
@@ -74,6 +75,7 @@ def install_propose(
 
     `step`: the install as somebody chose it (extension_changes.chosen_install_step).
     """
+    refuse_flux_v1(cluster)
     step = step or install_step(cluster)
     if step is None:
         raise ValueError("The extension is there already.")
@@ -187,6 +189,8 @@ class FluxExtensionKind:
                 return gateway.patch_extension(found, step.body or {}, **given)
             return gateway.put_extension(found, step.body or {}, **given)
 
+        if step.verb == Change.Verb.INSTALL:
+            _refuse_beside_v1(asked(lambda: names_on(gateway, cluster)))
         if step.method == "DELETE":
             _refuse_if_used(asked(lambda: gateway.list_configurations(cluster.arm_id_display)))
         accepted = asked(write)
@@ -235,6 +239,14 @@ def _refuse_if_used(configurations: Sequence[dict[str, Any]]) -> None:
         names = ", ".join(str(it.get("name")) for it in configurations[:5])
         message = _("Not sent: configurations are on this cluster: %(names)s.") % {"names": names}
         raise WriteProblem(Problem.REFUSED, code="ConfigurationsExist", message=message)
+
+
+def _refuse_beside_v1(names: Sequence[str]) -> None:
+    """Azure would take the install and fail it minutes later, with less to say."""
+    if names:
+        message = _("Not sent: Flux v1 configurations are on this cluster: %(names)s.")
+        message = message % {"names": ", ".join(names[:5])}
+        raise WriteProblem(Problem.REFUSED, code="FluxV1Exists", message=message)
 
 
 # --- Rows -----------------------------------------------------------------------------------

@@ -43,6 +43,9 @@ def risks_of(change: Change) -> list[Risk]:
 def cluster_risks(cluster: Cluster) -> list[Risk]:
     """What stands in the way of an extension on this cluster."""
     found: list[Risk] = []
+    if cluster.flux_v1:
+        text = _("Flux v1 is on %(cluster)s: Azure installs no microsoft.flux beside it")
+        found.append(_risk("flux_v1", text, cluster, "bad", "versions"))
     if cluster.identity_kind == "ServicePrincipal":
         text = _("%(cluster)s uses a service principal: Azure refuses extensions there")
         found.append(_risk("service_principal", text, cluster, "bad", "user-x"))

@@ -39,6 +39,7 @@ from clusters.federated import (
 )
 from clusters.federated_kind import NAME as KIND
 from clusters.federated_kind import credential_id, trust_digest
+from clusters.flux_v1 import refuse_flux_v1
 from clusters.models import Cluster, Extension, IdentityReading
 
 ENABLE = "workloadIdentity.enable"
@@ -171,6 +172,7 @@ def _extension_steps(cluster: Cluster, wanted: Wanted) -> list[Step]:
     if extension is not None:
         step = update_step(locked_extension(extension), Update(settings=wanted.settings))
         return [step] if step is not None else []
+    refuse_flux_v1(cluster)
     problems = refusals(wanted.settings, current={}, version="", cluster_kind=cluster.kind)
     if problems:
         raise SettingsRefused(problems)

@@ -164,6 +164,9 @@ class Cluster(models.Model):
     observed_via = models.CharField(max_length=20)  # graph, list, get
     sweep_id = models.BigIntegerField(default=0)  # the last full sweep that saw it
     gone_at = models.DateTimeField(null=True, blank=True)
+    # Names of Flux v1 configurations, which rule microsoft.flux out, and when they were looked for.
+    flux_v1 = models.JSONField(default=list, blank=True)
+    flux_v1_at = models.DateTimeField(null=True, blank=True, db_index=True)
 
     objects = EnvironmentScopedQuerySet.as_manager()
     environment_path = "environment"

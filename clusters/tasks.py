@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from clusters import identity_readings, sync, testing
+from clusters import flux_v1, identity_readings, sync, testing
 
 SOFT, HARD = 300, 330  # seconds: a large fleet takes a while
 
@@ -48,3 +48,9 @@ def connection_test(connection_id: int) -> None:
 def identity_reading(reading_id: int) -> None:
     """Look at user-assigned identities."""
     identity_readings.identity_reading_run(reading_id)
+
+
+@shared_task(ignore_result=True, soft_time_limit=SOFT, time_limit=HARD)
+def flux_v1_look() -> None:
+    """What beat asks for every 30 s: look for Flux v1 where that is due."""
+    flux_v1.flux_v1_look()

@@ -10,6 +10,7 @@ from changes.kinds import Step, Target
 from changes.models import Change
 from clusters.extension_changes import Update, chosen_install_step
 from clusters.extension_kind import install_step
+from clusters.flux_v1 import refuse_flux_v1
 from clusters.models import Cluster
 from configurations.models import Configuration
 from configurations.secrets import marks_in, with_known_secrets
@@ -29,8 +30,10 @@ def create_target(
 ) -> Target:
     """Make a configuration; where the extension is missing it is installed first.
 
-    `install`: how, where somebody chose that; raises SettingsRefused.
+    `install`: how, where somebody chose that; raises SettingsRefused, and ChangeRefused where
+    Flux v1 is on the cluster.
     """
+    refuse_flux_v1(cluster)
     step = Step(
         kind=KIND,
         verb=Change.Verb.CREATE,

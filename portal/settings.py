@@ -197,6 +197,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "look for Flux v1": {
+        "task": "clusters.tasks.flux_v1_look",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "sweep operations": {
         "task": "changes.tasks.sweep",
         "schedule": 10.0,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from simulator.core import Simulator
 
 TYPE = "microsoft.kubernetesconfiguration/extensions"
+FLUX_V1 = "microsoft.kubernetesconfiguration/sourcecontrolconfigurations"
 _MEMBERS = {
     "properties",
     "identity",
@@ -317,6 +318,8 @@ class Extensions:
             error = SERVICE_PRINCIPAL_CLUSTER
         if error is None and operation.kind != "Deleting":
             error = self._cluster_fault(cluster, resource, operation.kind)
+        if error is None and operation.kind == "Creating":
+            error = self._flux_v1_error(cluster)
         if error is not None:
             self._fail(operation, resource, error)
             return True
@@ -350,6 +353,17 @@ class Extensions:
             version=resource.private["target_version"],
             operation=kind,
         )
+
+    def _flux_v1_error(self, cluster: Resource) -> Document | None:
+        """That the two cannot share a cluster is documented; the words are not."""
+        old = self._sim.store.children(cluster.key, FLUX_V1)
+        if not old:
+            return None
+        return {
+            "code": "ExtensionCreationFailed",
+            "message": "Flux v1 configurations already exist on the cluster: "
+            + ", ".join(it.name for it in old),
+        }
 
     def _install_on(self, cluster: Resource, resource: Resource) -> None:
         version = resource.private["target_version"]
