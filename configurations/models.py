@@ -137,7 +137,8 @@ class Draft(models.Model):
     configuration = models.ForeignKey(Configuration, models.CASCADE, null=True, blank=True)
     revises_change_id = models.BigIntegerField(null=True, blank=True)  # after "request changes"
     data = models.JSONField(default=dict)
-    base = models.JSONField(null=True, blank=True)  # live properties when an edit began
+    # Live properties when an edit began; for a new one what it was brought in or revised from.
+    base = models.JSONField(null=True, blank=True)
     base_digest = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -106,10 +106,11 @@ def draft_revise(*, author: User, change: Change) -> Draft:
     for earlier in targets[0].steps:
         if earlier.kind == "flux_extension":
             data["review"]["install"] = choice_of(earlier.body or {})
-    for row in data["kustomizations"]["rows"]:
-        row["origin"] = row["name"] if row["name"] in (before.get("kustomizations") or {}) else ""
-    configuration = Configuration.objects.filter(arm_id=step.resource_id).first()
     is_new = change.verb == Change.Verb.CREATE
+    base = dict(after or {}) if is_new else before
+    for row in data["kustomizations"]["rows"]:
+        row["origin"] = row["name"] if row["name"] in (base.get("kustomizations") or {}) else ""
+    configuration = Configuration.objects.filter(arm_id=step.resource_id).first()
     return Draft.objects.create(
         author=author,
         purpose=Draft.Purpose.CREATE if is_new else Draft.Purpose.EDIT,
@@ -117,7 +118,7 @@ def draft_revise(*, author: User, change: Change) -> Draft:
         configuration=None if is_new else configuration,
         revises_change_id=change.pk,
         data=data,
-        base=None if is_new else before,
+        base=base,
         base_digest=step.base_digest,
     )
 
@@ -189,7 +190,17 @@ def draft_base(draft: Draft) -> dict[str, Any] | None:
 
 def draft_properties(draft: Draft) -> dict[str, Any]:
     """The properties that the draft asks for, as ARM's JSON; valid or not."""
+    if draft.purpose == Draft.Purpose.CREATE and draft.base is not None:
+        return _begun_from(draft, draft.base)
     return spoken(compose.properties_of(draft.data, draft_base(draft)))
+
+
+def _begun_from(draft: Draft, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A new one that was written before: what the wizard does not show stays as it was given."""
+    wire = compose.properties_of(draft.data, given)
+    basics = draft.data["basics"]
+    own = {"scope": basics["scope"], "namespace": basics["namespace"]}
+    return spoken({**wire, **own, "suspend": wire.get("suspend") is True})
 
 
 def draft_name(draft: Draft) -> str:

@@ -3,12 +3,14 @@ from __future__ import annotations
 from django.urls import path
 
 from configurations import acts, views
+from configurations.bring_in_views import bring_in
 from configurations.wizard import views as wizard
 
 app_name = "configurations"
 urlpatterns = [
     path("", views.configuration_list, name="list"),
     path("export.csv", views.export_csv, name="csv"),
+    path("bring-in", bring_in, name="bring_in"),
     path("new", wizard.new, name="new"),
     path("drafts/", wizard.draft_list, name="drafts"),
     path("drafts/<int:pk>/basics", wizard.draft_basics, name="draft_basics"),

@@ -254,6 +254,9 @@ if FLUX_VERSIONS_PATH and not Path(FLUX_VERSIONS_PATH).is_file():
         f"FLUXGATE_FLUX_VERSIONS_PATH: there is no file {FLUX_VERSIONS_PATH}."
     )
 
+# A text of a million characters can be pasted to be brought in.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000
+
 # --- Sign-in and sessions -------------------------------------------------------------------
 LOGIN_URL = "access:sign_in"
 LOGIN_REDIRECT_URL = "home"

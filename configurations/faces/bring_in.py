@@ -1,7 +1,8 @@
 """Read a configuration that was written elsewhere: the reverse of the faces.
 
-Takes an ARM template or a resource of one, what `az … show|list` prints, Flux YAML, and the state
-of Terraform. Nothing is worked out that would need Azure: an expression is left out and told.
+Takes an ARM template or a resource of one, what `az … show|list` prints, `az` command lines, Flux
+YAML, and the state of Terraform. Nothing is worked out that would need Azure: an expression is
+left out and told.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from configurations.faces.bring_in_command import from_commands, is_command
 from configurations.faces.bring_in_flux import from_flux_yaml
 from configurations.faces.bring_in_terraform import from_terraform_state
 from configurations.faces.cleaning import BringInError, BroughtIn, Found, Ignored, cleaned
@@ -21,6 +23,8 @@ __all__ = ["BringInError", "BroughtIn", "Ignored", "bring_in"]
 
 SIZE_LIMIT = 1_000_000  # characters
 _REFERENCE = re.compile(r"\[\s*(parameters|variables)\(\s*'([^']+)'\s*\)\s*\]", re.IGNORECASE)
+_BICEP = re.compile(r"^(?:targetScope|resource\s+\w+\s+'|param\s+\w+\s+\w+)", re.MULTILINE)
+_HCL = re.compile(r'^(?:resource\s+"\w+"\s+"|terraform\s*\{|provider\s+")', re.MULTILINE)
 _SPELLINGS = {"httpsCaCert": "httpsCACert"}  # as the command line writes it
 
 
@@ -31,6 +35,14 @@ def bring_in(text: str) -> list[BroughtIn]:
     try:
         if text.lstrip().startswith(("{", "[")):
             return from_json(_read(text))
+        if is_command(text):
+            return from_commands(text)
+        if _BICEP.search(text):
+            raise BringInError(_("Bicep is not read here. Paste what az bicep build makes of it."))
+        if _HCL.search(text):
+            raise BringInError(
+                _("Terraform's files are not read here. Paste what terraform show -json prints.")
+            )
         return from_flux_yaml(text)
     except json.JSONDecodeError as error:
         raise BringInError(

@@ -9,7 +9,14 @@ from typing import Any
 import yaml
 from django.utils.translation import gettext as _
 
-from configurations.faces.cleaning import BringInError, BroughtIn, Found, Ignored, cleaned
+from configurations.faces.cleaning import (
+    BringInError,
+    BroughtIn,
+    Found,
+    Ignored,
+    cleaned,
+    secret_left_out,
+)
 from configurations.specification.models import SOURCE_BODIES
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
@@ -163,9 +170,10 @@ def _configuration(source: Object, kustomizations: list[Object]) -> Found:
 def _left(title: str, spec: dict[str, Any]) -> list[Ignored]:
     """What nobody took."""
     unknown = _("A configuration of Azure has no field for it.")
-    secret = _("Secrets are not brought in: enter it anew.")
+    places = {key: f"{title} spec.{key}" for key in spec}
     return [
-        Ignored(f"{title} spec.{key}", secret if key in _SECRET_REFS else unknown) for key in spec
+        secret_left_out(place) if key in _SECRET_REFS else Ignored(place, unknown)
+        for key, place in places.items()
     ]
 
 

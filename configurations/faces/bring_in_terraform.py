@@ -9,7 +9,14 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from configurations.faces.azurerm import GIT_FIELDS, PRINCIPAL_FIELDS, RESOURCES, TIMES
-from configurations.faces.cleaning import BringInError, BroughtIn, Found, Ignored, cleaned
+from configurations.faces.cleaning import (
+    BringInError,
+    BroughtIn,
+    Found,
+    Ignored,
+    cleaned,
+    secret_left_out,
+)
 from configurations.faces.models import FLUX_TYPE
 from configurations.specification.models import DEFAULT_SECONDS
 
@@ -172,7 +179,7 @@ def _secrets(block: str, part: Attributes) -> Iterator[Ignored]:
               "client_certificate_password")  # fmt: skip
     for name in secret:
         if part.get(name):
-            yield Ignored(f"{block}.{name}", _("Secrets are not brought in: enter it anew."))
+            yield secret_left_out(f"{block}.{name}")
     for inner in _mappings(part.get("service_principal")):
         yield from _secrets(f"{block}.service_principal", inner)
 

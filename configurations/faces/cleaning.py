@@ -29,10 +29,14 @@ class BringInError(ValueError):
 
 @dataclass(frozen=True)
 class Ignored:
-    """What was left out: `path` within the text that was given, `why` translated."""
+    """What was left out: `path` within the text that was given, `why` translated.
+
+    `is_secret`: somebody has to enter it again.
+    """
 
     path: str
     why: str
+    is_secret: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,9 @@ def _pruned(
                 ignored.append(Ignored(path, str(_UNFIT)))
                 continue
             if inside not in _VERBATIM and _is_secret(key, inside):
-                if item not in ("", {}):
-                    ignored.append(Ignored(where, _("Secrets are not brought in: enter it anew.")))
+                names = [f"{where}.{it}" for it in item] if isinstance(item, Mapping) else [where]
+                if item != "":
+                    ignored += [secret_left_out(name) for name in names]
                 continue
             kept = _pruned(item, where, key, ignored, resolve)
             if kept is not _GONE:
@@ -126,6 +131,10 @@ def _pruned(
             ignored.append(Ignored(path, str(error.args[0])))
             return _GONE
     return value
+
+
+def secret_left_out(path: str) -> Ignored:
+    return Ignored(path, _("Secrets are not brought in: enter it anew."), is_secret=True)
 
 
 def is_text(value: str) -> bool:

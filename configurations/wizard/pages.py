@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from configurations.faces import faces_context
 from configurations.faces.places import place_of
-from configurations.models import Draft
+from configurations.models import Configuration, Draft
 from configurations.pictures import Link, Node, Picture, draw
 from configurations.reading import columns
 from configurations.secrets import versions_of
@@ -120,6 +120,12 @@ def step_links(draft: Draft, current: str) -> list[StepLink]:
             )
         )
     return links
+
+
+def taken_names(draft: Draft) -> set[str]:
+    """The names that the cluster's configurations have."""
+    names = Configuration.objects.filter(cluster=draft.cluster, gone_at=None)
+    return set(names.values_list("name", flat=True))
 
 
 def is_sound(draft: Draft, step: str) -> bool:

@@ -21,7 +21,7 @@ from clusters.extension_settings.versions import known
 from clusters.models import Cluster
 from configurations import services
 from configurations.access_checks import change_for, cluster_for, configuration_for, draft_for
-from configurations.models import Configuration, Draft
+from configurations.models import Draft
 from configurations.specification.wire import desired_part, spoken
 from configurations.wizard import pages, rows
 from configurations.wizard.clusters import cluster_search
@@ -109,7 +109,7 @@ def draft_basics(request: HttpRequest, pk: int) -> HttpResponse:
     draft = draft_for(request, pk)
     if draft.purpose == Draft.Purpose.EDIT:
         return _fixed_step(request, draft, "basics")
-    return _form_step(request, draft, "basics", BasicsForm, taken=_taken_names(draft))
+    return _form_step(request, draft, "basics", BasicsForm, taken=pages.taken_names(draft))
 
 
 @require_http_methods(["GET", "POST"])
@@ -302,11 +302,6 @@ def _install_form(draft: Draft) -> InstallChoiceForm | None:
 def _own_drafts(request: HttpRequest) -> Any:
     drafts = Draft.objects.filter(author=user_of(request), submitted_change_id=None)
     return drafts.select_related("cluster", "configuration")
-
-
-def _taken_names(draft: Draft) -> set[str]:
-    names = Configuration.objects.filter(cluster=draft.cluster, gone_at=None)
-    return set(names.values_list("name", flat=True))
 
 
 def _lacks_extension(draft: Draft) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from changes.models import Change
+from configurations.bringing import packed, read
 from configurations.models import Draft, SecretVersion
 from configurations.services import draft_create
 from tests.factories.changes import make_change
@@ -46,6 +47,17 @@ def _with_a_secret(scene: Scene) -> list[int]:
 def _draft(scene: Scene) -> list[int]:
     scene.made["draft"] = draft_create(author=scene.author, cluster=cluster(scene))
     return [scene.made["draft"].pk]
+
+
+def _brought_in(scene: Scene) -> dict[str, Any]:
+    """The second post of the page: what was read, and the cluster."""
+    line = "az k8s-configuration flux create -n web -u https://x.example/y -k name=a path=./a"
+    return {
+        "read": packed(read(line)),
+        "pick": ["0"],
+        "to": cluster(scene).pk,
+        "do": "make",
+    }
 
 
 def _returned(scene: Scene) -> list[int]:
@@ -133,6 +145,16 @@ ROWS = [
         allowed=AUTHOR,
         hidden_from=OUTSIDERS,
         ok=302,
+    ),
+    Row(url="configurations:bring_in"),
+    Row(
+        url="configurations:bring_in",
+        method="post",
+        data=_brought_in,
+        allowed=PROPOSERS,
+        hidden_from=OUTSIDERS,
+        ok=302,
+        done=lambda _s: Draft.objects.exists(),
     ),
     # Whoever may propose nowhere finds no cluster to choose.
     Row(url="configurations:new"),

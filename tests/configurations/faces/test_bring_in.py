@@ -66,7 +66,7 @@ def test_what_is_unknown_secret_or_of_a_wrong_type_is_told_and_left_out():
     (found,) = bring_in(text)
     assert sorted(it.path for it in found.ignored) == [
         "additional",
-        "configurationProtectedSettings",
+        "configurationProtectedSettings.httpsKey",
         "gitRepository.depth",
         "gitRepository.timeoutInSeconds",
         "kustomizations.infra.dependsOn[0]",
@@ -315,10 +315,90 @@ def test_durations_come_back(number):
     assert seconds(go_duration(number)) == number
 
 
+# --- az -------------------------------------------------------------------------------------
+@given(specifications())
+@settings(max_examples=150, deadline=None)
+def test_the_command_read_back_is_the_specification(wire):
+    found = {it.code: it for it in faces_of(Specification.from_wire(wire), place())}
+    (read,) = bring_in(found["az"].text)
+    same(read.specification.to_wire(), without(wire, "postBuild", "waitForReconciliation",
+                                               "reconciliationWaitDuration"))  # fmt: skip
+    assert (read.name, read.cluster_id) == ("cluster-config", place().cluster_id)
+    assert all(it.is_secret for it in read.ignored)
+    assert "S3CRET" not in repr(read)
+
+
+TUTORIALS_OWN = r"""az k8s-configuration flux create -g flux-demo-rg \
+-c flux-demo-arc \
+-n cluster-config \
+--namespace cluster-config \
+-t connectedClusters \
+--scope cluster \
+-u https://github.com/Azure/gitops-flux2-kustomize-helm-mt \
+--branch main  \
+--kustomization name=infra path=./infrastructure prune=true \
+--kustomization name=apps path=./apps/staging prune=true dependsOn=\["infra"\]
+"""
+
+
+def test_the_tutorials_own_command_gives_its_configuration_and_its_face_says_the_same():
+    (read,) = bring_in(TUTORIALS_OWN)
+    assert (read.name, read.ignored) == ("cluster-config", ())
+    assert read.cluster_id == (
+        "/resourceGroups/flux-demo-rg/providers/Microsoft.Kubernetes/connectedClusters/flux-demo-arc"
+    )
+    same(read.specification.to_wire(), TUTORIAL)
+    face = {it.code: it for it in faces_of(read.specification, place())}["az"]
+    (again,) = bring_in(face.text)
+    assert again.specification == read.specification
+
+
+@pytest.mark.parametrize(
+    "dependencies",
+    ["a,b", "[a,b]", "[a, b]".replace(" ", ""), r'\["a","b"\]', '\'["a", "b"]\''],
+)
+@pytest.mark.parametrize("key", ["depends_on", "dependsOn", "depends", "dependencies"])
+def test_every_way_to_write_dependencies(key, dependencies):
+    line = f"az k8s-configuration flux create -u https://x/y -k name=c {key}={dependencies}"
+    (read,) = bring_in(line)
+    assert read.specification.dependencies["c"] == ["a", "b"]
+
+
+def test_short_and_long_names_line_breaks_of_powershell_and_what_the_shell_would_fill_in():
+    (read,) = bring_in(
+        "$ az k8s-configuration flux create --resource-group=rg -nweb `\r\n"
+        "  --url https://x/y --sync-interval 90 --timeout 1m30s --suspend `\r\n"
+        "  --https-user \"$NAME\" --https-key 'S3CRET' --known-hosts-file ./hosts"
+        " --colour red # x\n"
+        "az k8s-extension list\n"
+    )
+    assert read.name == "web"
+    git = read.specification.git_repository
+    assert git is not None
+    assert (git.sync_interval_in_seconds, git.timeout_in_seconds) == (90, 90)
+    assert read.specification.suspend is True
+    assert {it.path: it.is_secret for it in read.ignored} == {
+        "--https-user": False,
+        "--https-key": True,
+        "--known-hosts-file": False,
+        "--colour": False,
+        "az k8s-extension list": False,
+    }
+    assert "S3CRET" not in repr(read)
+
+
+def test_several_commands_are_several_configurations():
+    both = bring_in(TUTORIALS_OWN + "\n" + TUTORIALS_OWN.replace("-n cluster-config", "-n other"))
+    assert [it.name for it in both] == ["cluster-config", "other"]
+
+
 # --- Refused --------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "text",
     [
+        "az login", "az k8s-configuration flux create 'open", "az k8s-configuration flux show -n x",
+        "resource x 'Microsoft.KubernetesConfiguration/fluxConfigurations@2025-04-01' = {}",
+        'resource "azapi_resource" "x" {}', "$ az \\", "az",
         "", "{}", "[]", "[1]", "null", "just words", '{"a": ', '{"properties": 1}', "- a\n- b",
         "a: &x [1]\nb: *x", "a: b: c", "\0", '{"resources": 1}', '{"values": {"root_module": 3}}',
         "[" * 100_000, "[" * 500 + "]" * 500, "{a: " * 5_000,
