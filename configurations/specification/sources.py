@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
@@ -28,7 +29,6 @@ from configurations.specification.violations import Violation
 
 LACKING = "lacking"  # a code of its own: Azure may hold what we do not know
 _SETTINGS = "configurationProtectedSettings"
-_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")  # OCI distribution specification 1.1
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _OWNERS = {
@@ -62,6 +62,11 @@ def source_rules(spec: Specification) -> Iterator[Violation]:
             yield from _blob(blob)
         case OciRepository() as oci:
             yield from _oci(oci)
+
+
+def _at(violation: Violation | None, *field: str) -> Iterator[Violation]:
+    if violation is not None:
+        yield violation.under(*field)
 
 
 # --- Git ------------------------------------------------------------------------------------
@@ -98,8 +103,52 @@ def _git_sign_in(git: GitRepository, settings: Mapping[str, Any]) -> Iterator[Vi
             ("gitRepository", "sshKnownHosts"), "known_hosts",
             _("A line is not in the format of known_hosts (sshd(8))."),
         )  # fmt: skip
-    if git.https_ca_cert and _decoded(git.https_ca_cert) is None:
-        yield Violation(("gitRepository", "httpsCACert"), "base64", _("The value is not base64."))
+    yield from _git_ca(git, by_http)
+    yield from _git_one_way(git, by_http, bool(git.https_user or password or key))
+
+
+def _git_ca(git: GitRepository, by_http: bool) -> Iterator[Violation]:
+    field = ("gitRepository", "httpsCACert")
+    if not git.https_ca_cert:
+        return
+    if not by_http and git.url:
+        yield Violation(field, "http_with_ssh", _("An SSH URL takes no HTTPS CA certificate."))
+    elif _decoded(git.https_ca_cert) is None:
+        yield Violation(field, "base64", _("The value is not base64."))
+    elif not is_certificate(git.https_ca_cert):
+        yield Violation(field, "certificate", _("This is no certificate in PEM."))
+
+
+def _git_one_way(git: GitRepository, by_http: bool, given: bool) -> Iterator[Violation]:
+    """A local reference, a provider and a credential of the configuration exclude each other."""
+    if git.local_auth_ref and given:
+        yield Violation(
+            ("gitRepository", "localAuthRef"), "one_only",
+            _("Choose either a Secret on the cluster or a credential that is given here."),
+        )  # fmt: skip
+    if git.provider not in ("Azure", "GitHub"):
+        return
+    field = ("gitRepository", "provider")
+    if git.url and not by_http:
+        yield Violation(
+            field, "http_only",
+            _("%(provider)s needs an https URL.") % {"provider": git.provider},
+        )  # fmt: skip
+    if given or (git.provider == "Azure" and git.local_auth_ref):
+        yield Violation(
+            field, "one_only",
+            _("Choose either the provider %(provider)s or a credential.")
+            % {"provider": git.provider},
+        )  # fmt: skip
+
+
+def is_certificate(value: str) -> bool:
+    """Whether base64 of one or more PEM certificates."""
+    pem = _decoded(value)
+    try:
+        return pem is not None and bool(x509.load_pem_x509_certificates(pem))
+    except ValueError:
+        return False
 
 
 def _decoded(value: str) -> bytes | None:
@@ -150,9 +199,18 @@ def _is_host_entry(fields: list[str]) -> bool:
 
 # --- The other kinds ------------------------------------------------------------------------
 def _bucket(bucket: Bucket, settings: Mapping[str, Any]) -> Iterator[Violation]:
-    if not bucket.bucket_name:
-        yield Violation(("bucket", "bucketName"), "required", _("Enter the bucket's name."))
+    yield from _at(texts.bucket_name(bucket.bucket_name or ""), "bucket", "bucketName")
+    if (bucket.url or "").startswith("http://") and bucket.insecure is False:
+        yield Violation(
+            ("bucket", "insecure"), "scheme",
+            _("An http URL has no TLS: turn this on, or use https."),
+        )  # fmt: skip
     if bucket.local_auth_ref:
+        if bucket.access_key or settings.get("bucketSecretKey"):
+            yield Violation(
+                ("bucket", "localAuthRef"), "one_only",
+                _("Choose either a Secret on the cluster or keys that are given here."),
+            )  # fmt: skip
         return
     if not bucket.access_key:
         yield Violation(
@@ -167,10 +225,10 @@ def _bucket(bucket: Bucket, settings: Mapping[str, Any]) -> Iterator[Violation]:
 
 
 def _blob(blob: AzureBlob) -> Iterator[Violation]:
-    if not blob.container_name:
-        yield Violation(
-            ("azureBlob", "containerName"), "required", _("Enter the container's name.")
-        )
+    yield from _at(texts.container_name(blob.container_name or ""), "azureBlob", "containerName")
+    if blob.managed_identity and blob.managed_identity.client_id:
+        found = texts.guid(blob.managed_identity.client_id)
+        yield from _at(found, "azureBlob", "managedIdentity", "clientId")
     ways = [
         blob.service_principal is not None and bool(blob.service_principal.to_plain()),
         bool(blob.account_key),
@@ -199,8 +257,8 @@ def _blob(blob: AzureBlob) -> Iterator[Violation]:
                 (*field, key), "incomplete",
                 _("A service principal needs a client id and a tenant id."),
             )  # fmt: skip
-        elif not _GUID.fullmatch(value):
-            yield Violation((*field, key), "guid", _("Enter an id such as the Entra portal shows."))
+        else:
+            yield from _at(texts.guid(value), *field, key)
     if not any(secrets):
         by_certificate = principal.client_certificate_send_chain is not None
         yield Violation(
@@ -214,20 +272,19 @@ def _blob(blob: AzureBlob) -> Iterator[Violation]:
             (*field, "clientCertificatePassword"), "pair",
             _("A certificate's password needs its certificate."),
         )  # fmt: skip
+    if principal.client_certificate_send_chain and principal.client_secret:
+        yield Violation(
+            (*field, "clientCertificateSendChain"), "pair", _("A secret has no certificate chain.")
+        )
 
 
 def _oci(oci: OciRepository) -> Iterator[Violation]:
-    if oci.url and (ends := oci.url.removeprefix("oci://")) and "/" not in ends.rstrip("/"):
-        yield Violation(
-            ("ociRepository", "url"),
-            "url",
-            _("Name the registry and the repository: oci://host/path."),
-        )
+    if oci.url and texts.url(oci.url, "OCIRepository") is None:
+        yield from _at(texts.oci_url(oci.url), "ociRepository", "url")
     reference = oci.repository_ref
     if reference and reference.semver:
-        broken = texts.reference("semver", reference.semver)
-        if broken is not None:
-            yield broken.under("ociRepository", "repositoryRef", "semver")
+        found = texts.reference("semver", reference.semver)
+        yield from _at(found, "ociRepository", "repositoryRef", "semver")
     if reference and reference.tag and not _TAG.fullmatch(reference.tag):
         yield Violation(
             ("ociRepository", "repositoryRef", "tag"), "tag",
@@ -250,10 +307,17 @@ def _oci(oci: OciRepository) -> Iterator[Violation]:
             ("ociRepository", "layerSelector", "operation"), "choice",
             _("Choose extract or copy."),
         )  # fmt: skip
+    if selector and selector.media_type:
+        found = texts.media_type(selector.media_type)
+        yield from _at(found, "ociRepository", "layerSelector", "mediaType")
     if oci.service_account_name:
-        broken = texts.secret_name(oci.service_account_name)
-        if broken is not None:
-            yield broken.under("ociRepository", "serviceAccountName")
+        found = texts.account_name(oci.service_account_name)
+        yield from _at(found, "ociRepository", "serviceAccountName")
+    if oci.use_workload_identity and oci.local_auth_ref:
+        yield Violation(
+            ("ociRepository", "useWorkloadIdentity"), "one_only",
+            _("Choose either workload identity or a Secret on the cluster."),
+        )  # fmt: skip
     yield from _oci_verification(oci)
     yield from _oci_tls(oci)
 
@@ -264,6 +328,17 @@ def _oci_verification(oci: OciRepository) -> Iterator[Violation]:
         return
     if verify.provider not in ("cosign", "notation"):
         yield Violation((*field, "provider"), "choice", _("Choose cosign or notation."))
+    for key, value in (verify.verification_config or {}).items():
+        if not key or not isinstance(value, str) or not value:
+            yield Violation(
+                (*field, "verificationConfig"), "pair", _("A setting needs a name and a value.")
+            )
+            break
+    if verify.provider == "notation" and not verify.verification_config:
+        yield Violation(
+            (*field, "verificationConfig"), "incomplete",
+            _("Notation needs its trust policy and certificates here."),
+        )  # fmt: skip
     for identity in verify.match_oidc_identity or []:
         if not identity.issuer or not identity.subject:
             yield Violation(
@@ -278,8 +353,21 @@ def _oci_verification(oci: OciRepository) -> Iterator[Violation]:
 
 def _oci_tls(oci: OciRepository) -> Iterator[Violation]:
     tls = oci.tls_config
-    if tls is None:
+    if tls is None or not tls.to_plain():
         return
+    if oci.insecure:
+        yield Violation(
+            ("ociRepository", "insecure"), "pair", _("Certificates have no use without TLS.")
+        )
+    for key, value, holds in (
+        ("caCertificate", tls.ca_certificate, is_certificate),
+        ("clientCertificate", tls.client_certificate, is_certificate),
+        ("privateKey", tls.private_key, is_private_key),
+    ):
+        if isinstance(value, str) and value and not holds(value):
+            yield Violation(
+                ("ociRepository", "tlsConfig", key), "pem", _("This is not base64 of PEM.")
+            )
     if bool(tls.client_certificate) != bool(tls.private_key):
         missing = "privateKey" if tls.client_certificate else "clientCertificate"
         yield Violation(

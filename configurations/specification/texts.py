@@ -36,6 +36,14 @@ _SEMVER_TERM = re.compile(
 )
 _BAD_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
 _GO_DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
+_BUCKET = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,220}[A-Za-z0-9])?")  # S3, GCS and MinIO
+_CONTAINER = re.compile(r"(?!.*--)[a-z0-9](?:[a-z0-9-]{1,61}[a-z0-9])|\$root|\$web")
+_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_MEDIA_PART = r"[A-Za-z0-9][\w!#$&^.+-]{0,126}"
+_MEDIA_TYPE = re.compile(f"{_MEDIA_PART}/{_MEDIA_PART}")  # RFC 6838
+# A repository within its registry (OCI distribution specification 1.1).
+_OCI_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_OCI_NAME = re.compile(f"{_OCI_PART}(?:/{_OCI_PART})*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # kustomize-controller 1.7, post build
 _ISO_DURATION = re.compile(
     r"P(?=.)(?:\d+Y)?(?:\d+M)?(?:\d+W)?(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?(?:\d+(?:\.\d+)?S)?)?"
@@ -102,6 +110,86 @@ def secret_name(value: str) -> Violation | None:
         _("Use the name of a Secret: lower case letters, digits, hyphens and periods."),
         _slug(value, dots=True),
     )
+
+
+def account_name(value: str) -> Violation | None:
+    """The name of a ServiceAccount in the configuration's namespace."""
+    if len(value) <= 253 and _SUBDOMAIN.fullmatch(value):
+        return None
+    return _broken(
+        "characters",
+        _("Use the name of a service account: lower case letters, digits, hyphens and periods."),
+        _slug(value, dots=True),
+    )
+
+
+def bucket_name(value: str) -> Violation | None:
+    """A bucket by its bare name; stores differ in the rest (S3: 3 to 63 characters)."""
+    if not value:
+        return _broken("required", _("Enter the bucket's name."))
+    if _BUCKET.fullmatch(value):
+        return None
+    bare = re.sub(r"^[a-z0-9]+://", "", value.strip()).strip("/")
+    return _broken(
+        "characters",
+        _("Use the bucket's bare name: letters, digits, hyphens, periods and underscores."),
+        bare if bare != value and _BUCKET.fullmatch(bare) else None,
+    )
+
+
+def container_name(value: str) -> Violation | None:
+    """A blob container (Azure Storage: Naming and referencing containers)."""
+    if not value:
+        return _broken("required", _("Enter the container's name."))
+    if _CONTAINER.fullmatch(value):
+        return None
+    lower = value.strip().strip("/").lower()
+    return _broken(
+        "characters",
+        _("Use 3 to 63 lower case letters, digits and single hyphens, none at the ends."),
+        lower if lower != value and _CONTAINER.fullmatch(lower) else None,
+    )
+
+
+def guid(value: str) -> Violation | None:
+    """A client or tenant id of Microsoft Entra."""
+    if _GUID.fullmatch(value):
+        return None
+    bare = value.strip().strip("{}")
+    return _broken(
+        "guid",
+        _("Enter an id such as the Entra portal shows."),
+        bare if _GUID.fullmatch(bare) else None,
+    )
+
+
+def media_type(value: str) -> Violation | None:
+    """The media type of a layer of an OCI artifact."""
+    if _MEDIA_TYPE.fullmatch(value):
+        return None
+    return _broken("media_type", _("Write it as type/subtype."))
+
+
+def oci_url(value: str) -> Violation | None:
+    """What `url` leaves open of oci://registry/repository: the repository, and no tag in it."""
+    registry, slash, name = value.removeprefix("oci://").partition("/")
+    if not registry or not slash or not name.strip("/"):
+        return _broken("url", _("Name the registry and the repository: oci://host/path."))
+    bare = re.split(r"[:@]", name, maxsplit=1)[0]
+    if bare != name:
+        return _broken(
+            "tag_in_url",
+            _("Leave the tag or digest out of the URL: it is chosen by the reference type."),
+            f"oci://{registry}/{bare}" if _OCI_NAME.fullmatch(bare) else None,
+        )
+    if not _OCI_NAME.fullmatch(name):
+        better = name.strip("/").lower()
+        return _broken(
+            "url",
+            _("A repository has lower case letters, digits, and single . _ - or / between them."),
+            f"oci://{registry}/{better}" if _OCI_NAME.fullmatch(better) else None,
+        )
+    return None
 
 
 def url(value: str, kind: str = "GitRepository") -> Violation | None:

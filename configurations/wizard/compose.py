@@ -67,7 +67,7 @@ def data_from(name: str, properties: Mapping[str, Any], *, kept: bool = False) -
         "namespace": properties.get("namespace") or "default",
         "scope": properties.get("scope") or "cluster",
     }
-    data["source"] = {**source.data_of(properties), "kept": kept}
+    data["source"] = {**source.data_of(properties, kept=kept), "kept": kept}
     data["kustomizations"]["rows"] = [
         _row(position, name, entry)
         for position, (name, entry) in enumerate(kustomizations_of(properties).items(), start=1)

@@ -36,8 +36,12 @@ def empty() -> Data:
     return data
 
 
-def data_of(properties: Mapping[str, Any]) -> Data:
-    """The texts that an edit of this resource begins with."""
+def data_of(properties: Mapping[str, Any], *, kept: bool = False) -> Data:
+    """The texts that an edit of this resource begins with.
+
+    `kept`: Azure may hold secrets that the portal does not know. Where it holds none, SSH without
+    a key means the pair that Flux makes.
+    """
     data = empty()
     kind = str(properties.get("sourceKind") or "GitRepository")
     data["source_kind"] = kind
@@ -47,6 +51,8 @@ def data_of(properties: Mapping[str, Any]) -> Data:
     for field in fields_of(kind):
         value = at(properties, *field.path)
         data[field.name] = shapes.typed(field.shape, field.missing if value is None else value)
+    if not kept and data["sign_in"] == "ssh_key" and not data["ssh_private_key"]:
+        data["sign_in"] = "ssh_generated"
     return data
 
 

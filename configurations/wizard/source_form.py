@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from configurations.models import SecretVersion
 from configurations.secrets import MARK, is_mark
-from configurations.specification.sources import is_private_key
+from configurations.specification.sources import is_certificate, is_private_key
 from configurations.specification.violations import Violation
 from configurations.wizard import shapes
 from configurations.wizard.forms import CheckedForm
@@ -25,6 +25,7 @@ from configurations.wizard.source_fields import (
     Field,
     Item,
     Text,
+    choices_of,
     fields_of,
     is_asked,
     items_of,
@@ -35,6 +36,7 @@ SHOWN_KIND = "shown_kind"  # the kind whose fields the posted page had
 REMOVE = "remove_secret"
 _PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 _HIDDEN = {"autocomplete": "new-password", "spellcheck": "false"}
+_CERTIFICATES = {"oci_ca_certificate", "oci_client_certificate"}
 _MONO = {Shape.TEXT, Shape.BASE64_TEXT, Shape.PAIRS, Shape.IDENTITIES}
 
 
@@ -171,10 +173,11 @@ class SourceForm(CheckedForm):
                 self.minutes(field.name)
             if field.name in self.refused:
                 self.add_error(field.name, self.refused[field.name])
+        choices = [it for it in choices_of(self.kind) if is_asked(it, self.values_now)]
         for violation in self._violations:
-            found = _field_of(violation, asked)
-            if found is not None:
-                self.broken(found.name, violation)
+            name = _name_of(violation, asked, choices)
+            if name:
+                self.broken(name, violation)
             elif not self.errors:
                 self.add_error(None, violation.message)
 
@@ -187,13 +190,20 @@ def _is_folded(item: Item) -> bool:
     return isinstance(item, Field) and item.folded
 
 
-def _field_of(violation: Violation, fields: Sequence[Field]) -> Field | None:
-    """The field that holds what the violation names, or the first below it."""
+def _name_of(violation: Violation, fields: Sequence[Field], choices: Sequence[Choice]) -> str:
+    """Where the form shows what the violation names: at its field, the choice that writes it, or
+    the first field below it. "" for a rule of the whole."""
     path = tuple(violation.field)
-    exact = next((it for it in fields if it.path == path[: len(it.path)]), None)
-    return exact or next(
-        (it for it in fields if len(path) > 1 and it.path[: len(path)] == path), None
-    )
+    if path == ("sourceKind",):
+        return "source_kind"
+    exact = next((it.name for it in fields if it.path == path[: len(it.path)]), "")
+    written = next((it.name for it in choices if path in _writes_of(it)), "")
+    below = (it.name for it in fields if len(path) > 1 and it.path[: len(path)] == path)
+    return exact or written or next(below, "")
+
+
+def _writes_of(choice: Choice) -> set[tuple[str, ...]]:
+    return {path for path, _value in choice.writes.values()}
 
 
 # --- What was posted ------------------------------------------------------------------------
@@ -233,6 +243,12 @@ def secret_refusal(field: str, value: str) -> str:
         return gettext(
             "This is no PEM private key of type RSA, ECC, DSA or Ed25519 without a passphrase. It "
             "was not kept: enter it again."
+        )
+    if field in _CERTIFICATES and not is_certificate(value):
+        return gettext("This is no certificate in PEM. It was not kept: enter it again.")
+    if field == "oci_private_key" and not is_private_key(value):
+        return gettext(
+            "This is no private key in PEM without a passphrase. It was not kept: enter it again."
         )
     if len(value) > 200_000:
         return gettext("This is too long for a secret. It was not kept.")

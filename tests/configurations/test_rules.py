@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from configurations.specification import Specification, texts, violations_of
 from configurations.specification.graph import cycles, layers
 from configurations.specification.wire import merged
+from tests.factories import pem
 from tests.factories.configurations import TUTORIAL
 
 LONG = "a" * 63
@@ -197,13 +198,30 @@ def known_hosts() -> str:
     return base64.b64encode(f"# comment\ngithub.com {line}\n".encode()).decode()
 
 
+def certificate() -> str:
+    return base64.b64encode(pem.certificate().encode()).decode()
+
+
+def bucket(**changes: Any) -> dict[str, Any]:
+    body = {"url": "https://s3.example", "bucketName": "fleet", "localAuthRef": "keys"}
+    return {**BUCKET, "bucket": {**body, **changes}}
+
+
+def blob(**changes: Any) -> dict[str, Any]:
+    return {**BLOB, "azureBlob": {**BLOB_URL, **changes}}
+
+
+def oci(**changes: Any) -> dict[str, Any]:
+    return {**OCI, "ociRepository": {"url": "oci://ghcr.io/a/b", **changes}}
+
+
 SSH = {"url": "git@github.com:a/b"}
 GUID = "0b0b0b0b-0000-4000-8000-00000000000b"
 DIGEST = "sha256:" + "0" * 64
 BLOB = {"sourceKind": "AzureBlob", "gitRepository": None}
 BUCKET = {"sourceKind": "Bucket", "gitRepository": None}
 OCI = {"sourceKind": "OCIRepository", "gitRepository": None}
-BLOB_URL = {"url": "https://a.blob.core.windows.net", "containerName": "c"}
+BLOB_URL = {"url": "https://a.blob.core.windows.net", "containerName": "fleet"}
 
 
 @pytest.mark.parametrize(
@@ -278,7 +296,8 @@ BLOB_URL = {"url": "https://a.blob.core.windows.net", "containerName": "c"}
         ({**OCI, "ociRepository": {"url": "oci://g.io/a", "repositoryRef": {"semver": "new"}}},
          {"ociRepository.repositoryRef.semver: semver"}),
         ({**OCI, "ociRepository": {"url": "oci://g.io"}}, {"ociRepository.url: url"}),
-        ({**OCI, "ociRepository": {"url": "oci://g.io/a", "tlsConfig": {"clientCertificate": "x"}}},
+        ({**OCI, "ociRepository": {
+            "url": "oci://g.io/a", "tlsConfig": {"clientCertificate": certificate()}}},
          {"ociRepository.tlsConfig.privateKey: pair"}),
         ({**OCI, "ociRepository": {"url": "oci://g.io/a", "verify": {"provider": "pgp"}}},
          {"ociRepository.verify.provider: choice"}),
@@ -287,6 +306,50 @@ BLOB_URL = {"url": "https://a.blob.core.windows.net", "containerName": "c"}
          {"ociRepository.verify.matchOidcIdentity: pair"}),
         ({**OCI, "ociRepository": {"url": "oci://g.io/a", "layerSelector": {
             "operation": "burn"}}}, {"ociRepository.layerSelector.operation: choice"}),
+        # one way to sign in, and what goes with the URL
+        (git(httpsCACert=certificate()), set()),
+        (git(httpsCACert="eA=="), {"gitRepository.httpsCACert: certificate"}),
+        (git(**SSH, httpsCACert=certificate()), {"gitRepository.httpsCACert: http_with_ssh"}),
+        ({**git(httpsUser="me", localAuthRef="auth"),
+          "configurationProtectedSettings": {"httpsKey": "eA=="}},
+         {"gitRepository.localAuthRef: one_only"}),
+        (git(**SSH, provider="Azure"), {"gitRepository.provider: http_only"}),
+        (git(**SSH, provider="Generic"), set()),
+        (git(provider="Azure", localAuthRef="auth"), {"gitRepository.provider: one_only"}),
+        (git(provider="GitHub", localAuthRef="app"), set()),
+        (bucket(), set()),
+        (bucket(bucketName="s3://fleet"), {"bucket.bucketName: characters"}),
+        (bucket(accessKey="x"), {"bucket.localAuthRef: one_only"}),
+        (bucket(url="http://s3.example", insecure=True), set()),
+        (bucket(url="http://s3.example", insecure=False), {"bucket.insecure: scheme"}),
+        (blob(localAuthRef="x", containerName="$web"), set()),
+        (blob(localAuthRef="x", containerName="my--fleet"),
+         {"azureBlob.containerName: characters"}),
+        (blob(managedIdentity={"clientId": "me"}), {"azureBlob.managedIdentity.clientId: guid"}),
+        (blob(servicePrincipal={"clientId": GUID, "tenantId": GUID, "clientSecret": "s",
+                                "clientCertificateSendChain": True}),
+         {"azureBlob.servicePrincipal.clientCertificateSendChain: pair"}),
+        (oci(url="oci://ghcr.io:5000/a/b__c.d-e"), set()),
+        (oci(url="oci://ghcr.io/a/b:1.0"), {"ociRepository.url: tag_in_url"}),
+        (oci(url=f"oci://ghcr.io/a/b@{DIGEST}"), {"ociRepository.url: tag_in_url"}),
+        (oci(url="oci://ghcr.io/Team/Fleet"), {"ociRepository.url: url"}),
+        (oci(serviceAccountName="Puller"), {"ociRepository.serviceAccountName: characters"}),
+        (oci(useWorkloadIdentity=True, localAuthRef="x"),
+         {"ociRepository.useWorkloadIdentity: one_only"}),
+        (oci(layerSelector={"mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip"}),
+         set()),
+        (oci(layerSelector={"mediaType": "tar"}),
+         {"ociRepository.layerSelector.mediaType: media_type"}),
+        (oci(tlsConfig={"caCertificate": certificate()}), set()),
+        (oci(tlsConfig={"caCertificate": {"$secret": "7"}}), set()),
+        (oci(tlsConfig={"caCertificate": "eA=="}), {"ociRepository.tlsConfig.caCertificate: pem"}),
+        (oci(insecure=True, tlsConfig={"caCertificate": certificate()}),
+         {"ociRepository.insecure: pair"}),
+        (oci(verify={"provider": "cosign", "verificationConfig": {"cosign.pub": "a key"}}), set()),
+        (oci(verify={"provider": "cosign", "verificationConfig": {"cosign.pub": ""}}),
+         {"ociRepository.verify.verificationConfig: pair"}),
+        (oci(verify={"provider": "notation"}),
+         {"ociRepository.verify.verificationConfig: incomplete"}),
         # kustomizations
         ({"kustomizations": {"infra": None, "apps": None}}, {"kustomizations: required"}),
         ({"kustomizations": {"infra": {"path": "../x"}}}, {"kustomizations.infra.path: parent"}),
@@ -308,6 +371,30 @@ BLOB_URL = {"url": "https://a.blob.core.windows.net", "containerName": "c"}
 )  # fmt: skip
 def test_the_whole(patch: dict[str, Any], expected: set[str]) -> None:
     assert broken(patch) == expected
+
+
+@pytest.mark.parametrize(
+    ("patch", "suggestion"),
+    [
+        (bucket(bucketName="s3://fleet/"), "fleet"),
+        (blob(localAuthRef="x", containerName="Fleet"), "fleet"),
+        (blob(managedIdentity={"clientId": f"{{{GUID}}}"}), GUID),
+        (oci(url="oci://ghcr.io/Team/Fleet"), "oci://ghcr.io/team/fleet"),
+        (oci(url="oci://ghcr.io/team/fleet:1.0"), "oci://ghcr.io/team/fleet"),
+        (oci(serviceAccountName="Puller"), "puller"),
+    ],
+)
+def test_what_is_suggested_for_other_kinds_keeps_the_rules(
+    patch: dict[str, Any], suggestion: str
+) -> None:
+    properties = merged(deepcopy(TUTORIAL), patch)
+    [found] = violations_of(Specification.from_wire(properties), name="c")
+    assert found.suggestion == suggestion
+    part = properties
+    for key in found.field[:-1]:
+        part = part[key]
+    part[found.field[-1]] = suggestion
+    assert violations_of(Specification.from_wire(properties), name="c") == []
 
 
 def test_names_that_are_too_long_together() -> None:

@@ -31,6 +31,7 @@ from tests.clusters.conftest import _sample_identity, azure, connection, simulat
 from tests.configurations.test_apply import arc, carry_out, read_all
 from tests.configurations.test_wizard import BASICS, INFRA, Wizard
 from tests.factories.changes import approve
+from tests.factories.pem import certificate
 
 __all__ = ["_sample_identity", "arc", "azure", "connection", "simulator"]
 
@@ -44,6 +45,7 @@ SSH_KEY = (
     .private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     .decode()
 )
+CERTIFICATE = certificate()
 SHOWN = {"sync_interval": "10", "sync_timeout": "10", "shown_kind": "GitRepository"}
 GIT = {
     **SHOWN,
@@ -100,9 +102,9 @@ WAYS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "OCI with TLS": (
         {"source_kind": "OCIRepository", "shown_kind": "OCIRepository",
          "oci_url": "oci://registry.example.org/team/fleet", "oci_reference_type": "tag",
-         "oci_tag": "1.0", "oci_sign_in": "public", "oci_client_certificate": SSH_KEY,
+         "oci_tag": "1.0", "oci_sign_in": "public", "oci_client_certificate": CERTIFICATE,
          "oci_private_key": SSH_KEY, "oci_sync_interval": "10", "oci_sync_timeout": "10"},
-        {"ociRepository": {"tlsConfig": {"clientCertificate": coded(SSH_KEY),
+        {"ociRepository": {"tlsConfig": {"clientCertificate": coded(CERTIFICATE),
                                          "privateKey": coded(SSH_KEY)}}},
     ),
 }  # fmt: skip

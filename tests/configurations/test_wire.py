@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configurations.specification import Specification
+from configurations.specification.models import SOURCE_BODIES
 from configurations.specification.wire import (
     READ_ONLY,
     desired_part,
@@ -46,6 +47,37 @@ git = part(
     httpsCACert=texts | st.none(),
     repositoryRef=st.none() | part(branch=texts, tag=st.none() | texts),
 )
+oid_identity = part(issuer=texts, subject=texts)
+bucket = part(
+    url=texts,
+    bucketName=texts,
+    insecure=st.none() | st.booleans(),
+    accessKey=st.none() | texts,
+    localAuthRef=st.none() | texts,
+)
+blob = part(
+    url=texts,
+    containerName=texts,
+    localAuthRef=st.none() | texts,
+    managedIdentity=st.none() | part(clientId=texts),
+    servicePrincipal=st.none()
+    | part(clientId=texts, tenantId=texts, clientCertificateSendChain=st.none() | st.booleans()),
+)
+oci = part(
+    url=texts,
+    syncIntervalInSeconds=seconds,
+    repositoryRef=st.none() | part(tag=texts, semver=texts, digest=texts),
+    layerSelector=st.none() | part(mediaType=texts, operation=st.none() | texts),
+    verify=st.none()
+    | part(
+        provider=texts,
+        verificationConfig=st.none() | st.dictionaries(texts, texts, max_size=2),
+        matchOidcIdentity=st.none() | st.lists(oid_identity, max_size=2),
+    ),
+    insecure=st.none() | st.booleans(),
+    useWorkloadIdentity=st.none() | st.booleans(),
+    serviceAccountName=st.none() | texts,
+)
 kustomization = part(
     path=st.none() | texts,
     dependsOn=st.none() | st.lists(texts, max_size=3),
@@ -58,7 +90,11 @@ specifications = part(
     scope=st.sampled_from(["cluster", "namespace"]),
     namespace=texts,
     suspend=st.none() | st.booleans(),
+    sourceKind=st.none() | st.sampled_from(list(SOURCE_BODIES)),
     gitRepository=st.none() | git,
+    bucket=st.none() | bucket,
+    azureBlob=st.none() | blob,
+    ociRepository=st.none() | oci,
     kustomizations=st.none() | st.dictionaries(texts, st.none() | kustomization, max_size=3),
 )
 
