@@ -111,7 +111,7 @@ def test_two_people_bring_the_tutorials_configuration_to_compliance_and_take_it_
     # Delete, with the warning that prune removes what was deployed.
     author.goto(detail)
     author.get_by_role("link", name="Delete").first.click()
-    expect(author.locator("main")).to_contain_text("also deletes what it deployed")
+    expect(author.locator("main")).to_contain_text("what it deployed is deleted")
     expect(author.locator("main")).to_contain_text("apps")
     approve(approver, propose_act(author, detail, "Delete"))
     wait_until_applied(author)
