@@ -8,8 +8,12 @@ from simulator.store import Resource
 
 FLUX = "microsoft.flux"
 FLUX_VERSIONS = ("1.22.3", "1.23.2", "1.24.0", "1.24.1")
-# Known for a fault that later ones lack (install_faults), and kept for clusters pinned to them.
-OLD_VERSIONS = ("1.15.1", "1.15.2", "1.16.2", "1.16.3")
+# Known for a fault that later ones lack (install_faults) or as steps of an upgrade, and kept for
+# clusters pinned to them.
+OLD_VERSIONS = (
+    *("1.15.1", "1.15.2", "1.16.2", "1.16.3"),
+    *("1.20.4", "1.21.0", "1.22.2", "1.23.0"),
+)
 LATEST = FLUX_VERSIONS[-1]
 
 SERVICE_PRINCIPAL_CLUSTER = {

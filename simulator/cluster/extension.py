@@ -5,6 +5,7 @@ Rule: flux-behaviour section 7 and the tutorial's tables.
 
 from __future__ import annotations
 
+from .controller_pods import arguments, resources, service_account, template_metadata
 from .objects import Manifest, ObjectKey
 from .resources import AZURE_AGENTS, FLUX_BEFORE_1_23, Resource, definition, flux_resources
 from .state import ClusterState
@@ -112,7 +113,9 @@ def _set_controller(
 ) -> None:
     if not on:
         state.store.delete(ObjectKey("apps", "Deployment", NAMESPACE, name))
+        state.store.delete(ObjectKey("", "ServiceAccount", NAMESPACE, name))
         return
+    state.store.apply(service_account(state, name, NAMESPACE), manager=_MANAGER, now=state.now)
     labels = {"app": name, "app.kubernetes.io/component": name}
     manifest = {
         "apiVersion": "apps/v1",
@@ -122,7 +125,7 @@ def _set_controller(
             "replicas": 1,
             "selector": {"matchLabels": {"app": name}},
             "template": {
-                "metadata": {"labels": labels},
+                "metadata": template_metadata(state, name, labels),
                 "spec": {
                     "serviceAccountName": name,
                     "containers": [_container(state, name, item) for item in containers],
@@ -137,23 +140,12 @@ def _container(state: ClusterState, controller: str, name: str) -> Manifest:
     image = f"{_REGISTRY}/fluxcd/{controller}:{_VERSIONS.get(controller, 'v1.24.1')}"
     if name == "fluent-bit":
         return {"name": name, "image": f"{_REGISTRY}/fluent/fluent-bit:v4.0.3"}
-    level = state.setting(f"{controller}.log-level", "info")
-    resources: dict[str, dict[str, str]] = {}
-    for kind, defaults in (
-        ("limits", {"cpu": "1000m", "memory": "1Gi"}),
-        ("requests", {"cpu": "100m", "memory": "64Mi"}),
-    ):
-        resources[kind] = {
-            item: state.setting(f"{controller}.resources.{kind}.{item}", default)
-            for item, default in defaults.items()
-        }
-    container: Manifest = {"name": name, "image": image, "resources": resources}
-    args = [f"--log-level={level}"]
-    if name == "manager":
-        args += ["--watch-all-namespaces", "--enable-leader-election"]
-        if controller in ("kustomize-controller", "helm-controller") and state.enforces_tenancy:
-            args += ["--no-cross-namespace-refs=true", "--default-service-account=flux-applier"]
-    return container | {"args": args}
+    return {
+        "name": name,
+        "image": image,
+        "resources": resources(state, controller),
+        "args": arguments(state, controller),
+    }
 
 
 def _set_service(state: ClusterState, name: str, target: str, *, on: bool) -> None:

@@ -58,7 +58,9 @@ class PreparedRelease:
         fault = _chart_fault(chart_key, chart)
         if chart is None or fault:
             # The chart wakes its release when it is there.
-            raise NotReadyError("SourceNotReady", fault, self.state.requeue_dependency())
+            raise NotReadyError(
+                "SourceNotReady", fault, self.state.requeue_dependency("helm-controller")
+            )
         try:
             self.chart = find_chart(self.state, chart)
         except SourceError as failure:
@@ -83,7 +85,9 @@ class PreparedRelease:
                 continue
             else:
                 text = f"dependency {shown} is not ready"
-            raise NotReadyError("DependencyNotReady", text, self.state.requeue_dependency())
+            raise NotReadyError(
+                "DependencyNotReady", text, self.state.requeue_dependency("helm-controller")
+            )
 
     def _referenced_chart(self) -> ObjectKey | None:
         """Return the chart object that the release names itself, None when it names none."""

@@ -52,7 +52,7 @@ def reconcile_kustomization(state: ClusterState, key: ObjectKey) -> Reconcile:
     if blocked:
         status = state.status(key).condition("Ready", "False", "DependencyNotReady", blocked)
         status.drop("Reconciling").save()
-        seconds = format_go(timedelta(seconds=30))
+        seconds = format_go(state.dependency_interval())
         text = f"Dependencies do not meet ready condition, retrying in {seconds}"
         state.event(manifest, "DependencyNotReady", text)
         return state.requeue_dependency()
@@ -81,17 +81,18 @@ def _need_source(state: ClusterState, key: ObjectKey, manifest: Manifest) -> Non
         status.drop("Reconciling").observed().save()
         raise _WaitError(None)
     source = state.store.get(source_key)
+    again = format_go(state.dependency_interval())
     if source is None:
         text = f'{source_key.kind}.{SOURCE_GROUP} "{source_key.name}" not found'
     elif (artifact := artifact_of(source)) is None:
-        text = "Source artifact not found, retrying in 30s"
+        text = f"Source artifact not found, retrying in {again}"
     elif out_of_memory(state):
         # Flux tries ten times first (fluxcd/flux2#5343); the address is this cluster's service.
         address = artifact["url"]
         text = f"failed to download artifact, error: GET {address} giving up after 10 attempt(s): "
         text += f'Get "{address}": dial tcp 10.0.113.18:80: connect: connection refused'
     elif artifact_folder(state, source_key) is None:
-        text = "Source is not ready, artifact not found, retrying in 30s"
+        text = f"Source is not ready, artifact not found, retrying in {again}"
         state.wake(source_key)
     else:
         return

@@ -9,6 +9,7 @@ from typing import Any
 
 from .artifacts import Workspace
 from .conditions import StatusWriter
+from .durations import parse_go
 from .git_source import GitClient
 from .objects import Manifest, ObjectKey, ObjectStore, key_of, timestamp
 from .ports import Clock, Federation, SourceMap
@@ -95,9 +96,16 @@ class ClusterState:
         else:
             self.scheduler.restart(key, self.now)
 
-    def requeue_dependency(self) -> timedelta:
-        """Return how long a controller waits for a dependency: 30 s, less in a faster world."""
-        return timedelta(seconds=30 * min(1.0, self.pace))
+    def requeue_dependency(self, controller: str = "kustomize-controller") -> timedelta:
+        """Return how long a controller waits for a dependency, less in a faster world."""
+        return self.dependency_interval(controller) * min(1.0, self.pace)
+
+    def dependency_interval(self, controller: str = "kustomize-controller") -> timedelta:
+        """Return what the controller is told; 30 s where that is nothing, or no duration."""
+        try:
+            return parse_go(self.setting(f"{controller}.requeue-dependency", "30s"))
+        except ValueError:
+            return timedelta(seconds=30)
 
     def event(self, about: Manifest, reason: str, message: str, *, warning: bool = False) -> None:
         """Record an event, or count one more of the last kind."""

@@ -382,3 +382,26 @@ def test_the_step_over_1_23_is_told(extension: Extension, author: User) -> None:
     change = asked(author, extension, auto_upgrade=False, version="1.23.2")
     assert {"beta_apis", "pinned", "restart"} <= set(risks(change))
     assert "downgrade" not in risks(change)
+
+
+# --- Step by step ---------------------------------------------------------------------------
+def test_an_old_version_goes_up_in_steps(
+    extension: Extension, author: User, approver: User, azure: Azure, simulator: InProcessSimulator
+) -> None:
+    first = asked(author, extension, auto_upgrade=False, version="1.20.4")
+    assert risks(first)["downgrade"] == "bad"
+    assert done(first, approver, simulator).state == "succeeded"
+    simulator.run_until_idle()
+    sweep(extension.cluster.connection)
+    with pytest.raises(SettingsRefused, match=r"1\.22\.2"):
+        asked(author, extension, version="1.24.1")
+    with pytest.raises(SettingsRefused, match=r"1\.22\.2"):
+        asked(author, extension, auto_upgrade=True)
+    for version in ("1.22.2", "1.24.1"):
+        change = asked(author, extension, version=version)
+        assert done(change, approver, simulator).state == "succeeded"
+        simulator.run_until_idle()
+        sweep(extension.cluster.connection)
+    assert risks(change)["beta_apis"] == "warn"
+    extension.refresh_from_db()
+    assert extension.version == "1.24.1"
