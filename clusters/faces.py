@@ -12,10 +12,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from arm import ClusterId, IdentityId
+from arm import ClusterId
 from arm.clouds import CHINA, PUBLIC, US_GOVERNMENT
 from changes.faces import Face, file_stem, json_text, masked
 from changes.kinds import Step, Target
+from clusters.federated import identity_of
 from clusters.models import Cluster, Connection
 
 _ENDPOINTS = {
@@ -199,7 +200,7 @@ def provider_faces(step: Step, connection: Connection) -> list[Face]:
 
 def credential_faces(step: Step, cluster: Cluster) -> list[Face]:
     """az identity federated-credential create or delete, and the request."""
-    identity = IdentityId.parse(str(step.options["identity_id"]))
+    identity = identity_of(step)
     place = [
         option("--subscription", identity.subscription_id),
         option("-g", identity.resource_group),

@@ -11,11 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from arm import IdentityId
 from arm.identities import AUDIENCES
+from changes.kinds import Step
 from clusters.extension_settings.checks import is_on
 
 NAMESPACE = "flux-system"
 AUDIENCE = AUDIENCES[0]
+INFIX = "/federatedidentitycredentials/"
 MOST = 20  # federated credentials of one identity
 # Who signs in, for what: the first ones always run.
 ALWAYS = ("source-controller", "kustomize-controller")
@@ -27,6 +30,16 @@ Credential = Mapping[str, Any]  # {"name", "issuer", "subject", "audiences"}
 
 def subject_of(account: str) -> str:
     return f"system:serviceaccount:{NAMESPACE}:{account}"
+
+
+def credential_id(identity_id: str, name: str) -> str:
+    """The lower-case ARM id of a credential of this name."""
+    return f"{IdentityId.parse(identity_id)}{INFIX}{name}".lower()
+
+
+def identity_of(step: Step) -> IdentityId:
+    """The identity whose credential the step writes."""
+    return IdentityId.parse(step.resource_id.partition(INFIX)[0])
 
 
 def accounts_for(settings: Mapping[str, str]) -> tuple[str, ...]:

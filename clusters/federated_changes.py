@@ -33,12 +33,13 @@ from clusters.federated import (
     MOST,
     Credential,
     Need,
+    credential_id,
     needs_of,
     of_cluster,
     too_many,
 )
 from clusters.federated_kind import NAME as KIND
-from clusters.federated_kind import credential_id, trust_digest
+from clusters.federated_kind import trust_digest
 from clusters.flux_v1 import refuse_flux_v1
 from clusters.models import Cluster, Extension, IdentityReading
 

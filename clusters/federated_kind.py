@@ -14,29 +14,20 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from arm import Accepted, IdentityId, NotFound
+from arm import Accepted, NotFound
 from changes.content import digest_of, targets_of
 from changes.faces import Face
 from changes.kinds import Fact, Live, Polled, Risk, Sent, Step, Target
 from changes.models import Change, Operation
 from clusters import faces
 from clusters.extension_risks import risks_of as extension_risks
+from clusters.federated import identity_of
 from clusters.identity_readings import identity_reading_ask
 from clusters.models import Cluster, IdentityReading
 from clusters.writes import apply_gateway, asked, cluster_of, sent
 from live.services import bump
 
 NAME = "federated_credential"
-INFIX = "/federatedidentitycredentials/"
-
-
-def credential_id(identity_id: str, name: str) -> str:
-    """The lower-case ARM id of a credential of this name."""
-    return f"{IdentityId.parse(identity_id)}{INFIX}{name}".lower()
-
-
-def identity_of(step: Step) -> IdentityId:
-    return IdentityId.parse(step.resource_id.partition(INFIX)[0])
 
 
 def trust_digest(properties: Mapping[str, Any] | None) -> str:

@@ -416,7 +416,10 @@ def test_the_page_leads_from_the_issuer_to_the_change(
         {"accounts": ACCOUNTS, "reason": "ACR"},
     )
     assert answer.status_code == 302
-    assert Change.objects.get().kind == "federated_credential"
+    change = Change.objects.get()
+    assert change.kind == "federated_credential"
+    text = page.get(reverse("changes:detail", args=[change.pk])).content.decode()
+    assert "az identity federated-credential create" in text
 
 
 def test_a_client_id_is_found_among_the_listed_ones(
