@@ -31,7 +31,7 @@ _OBSERVED = Coalesce(
 LEAN = (
     "name", "namespace", "source_kind", "source_url", "reference", "synced_commit", "compliance",
     "severity", "provisioning_state", "cause", "drifted", "drift_fields", "kustomization_count",
-    "object_count", "observed_at", "cluster__name", "cluster__kind", "cluster__region",
+    "object_count", "observed_at", "managed", "cluster__name", "cluster__kind", "cluster__region",
     "cluster__environment__name", "cluster__environment__tone",
 )  # fmt: skip
 
@@ -77,7 +77,9 @@ _CHIPS = (
     ("unknown", _("Unknown"), "clock-question", "none"),
     ("compliant", _("Compliant"), "circle-check-filled", "good"),
     ("drifted", _("Drifted"), "git-compare", "warn"),
+    ("unmanaged", _("Not managed yet"), "link-off", "none"),
 )
+UNMANAGED = Token("managed", "no")
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,9 @@ class Query:
         return self.url(q=search.text_of([it for it in self.tokens if it != token]))
 
     def in_state(self, state: str) -> str:
-        others = [it for it in self.tokens if it.key != "state"]
+        others = [it for it in self.tokens if it.key != "state" and it != UNMANAGED]
+        if state == "unmanaged":
+            return self.url(q=search.text_of([*others, UNMANAGED]))
         return self.url(q=search.text_of([*others, Token("state", state)] if state else others))
 
 
@@ -169,8 +173,10 @@ def chips_of(user: User, query: Query, version: int) -> list[Chip]:
     One query, and none while the fleet stands at `version` (of the live scope "configurations")
     and the counts are young enough for what grows stale by itself.
     """
-    others = [token for token in query.tokens if token.key != "state"]
+    others = [it for it in query.tokens if it.key != "state" and it != UNMANAGED]
     chosen = [token for token in query.tokens if token.key == "state"]
+    if UNMANAGED in query.tokens:
+        chosen.append(Token("state", "unmanaged"))
     asked = f"{rights_of(user).fingerprint} {version} {search.text_of(others)}"
     cached = cache.get_or_set(
         f"chips:{sha256(asked.encode()).hexdigest()}",
@@ -205,6 +211,8 @@ def _chip_counts(user: User, others: Sequence[Token]) -> dict[str, int]:
 def _chip_q(state: str) -> Q:
     if not state:
         return Q(pk__isnull=False)
+    if state == "unmanaged":
+        return Q(managed=False)
     return Q(drifted=True) if state == "drifted" else search.state_q(search.STATES[state])
 
 

@@ -30,6 +30,14 @@ class Configuration(models.Model):
     # Desired: properties of the last body that the portal wrote, secrets as version marks.
     desired = models.JSONField(null=True, blank=True)
     desired_change_id = models.BigIntegerField(null=True, blank=True)
+    # Whether there is an approved state: written here, or adopted. Computed by the database.
+    managed = models.GeneratedField(
+        expression=models.ExpressionWrapper(
+            models.Q(desired__isnull=False), output_field=models.BooleanField()
+        ),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
     # Made elsewhere: Azure may hold secrets that we do not know and that a PUT would wipe, so
     # the portal only ever patches it.
     adopted = models.BooleanField(default=True)
@@ -81,7 +89,7 @@ class Configuration(models.Model):
             models.Index(fields=["compliance", "name", "id"]),
             models.Index(fields=["synced_commit"]),
             # Covers the counts beside the list: they read the index and no row.
-            models.Index(fields=["compliance", "drifted", "observed_at", "gone_at"]),
+            models.Index(fields=["compliance", "drifted", "observed_at", "gone_at", "managed"]),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """The grammar of the filter line, and the query that it asks for.
 
-    state:non-compliant env:production cluster:weu-* ns:payments ref:main commit:9ad31c0 text
+    state:non-compliant env:production cluster:weu-* ns:payments ref:main commit:9ad31c0
+    managed:no text
 
 Words are joined by and; the same key twice means or. A leading hyphen negates. `*` matches any
 text; a value with spaces stands in double quotes. A word without a known key is searched in the
@@ -42,7 +43,7 @@ STATES = {
     "suspended": Compliance.SUSPENDED,
     "unknown": Compliance.UNKNOWN,
 }
-KEYS = (*_FIELDS, "state", "commit")
+KEYS = (*_FIELDS, "state", "commit", "managed")
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,8 @@ def _one(token: Token) -> Q:
     value = token.value
     if token.key == "state":
         return _state(value.lower())
+    if token.key == "managed":
+        return _managed(value.lower())
     if token.key == "commit":
         return Q(synced_commit__icontains=value)
     if token.key:
@@ -144,6 +147,11 @@ def _state(value: str) -> Q:
             return Q(provisioning_state__in=FAILED)
         case _:
             return Q(pk__in=[])
+
+
+def _managed(value: str) -> Q:
+    """Whether Fluxgate has an approved state of it."""
+    return Q(managed=value == "yes") if value in {"yes", "no"} else Q(pk__in=[])
 
 
 def _any_of(fields: Sequence[str], value: str, *, whole: bool) -> Q:

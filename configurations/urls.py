@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from configurations import acts, views
+from configurations.adopt_views import adopt
 from configurations.bring_in_views import bring_in
 from configurations.wizard import views as wizard
 
@@ -10,6 +11,8 @@ app_name = "configurations"
 urlpatterns = [
     path("", views.configuration_list, name="list"),
     path("export.csv", views.export_csv, name="csv"),
+    path("export.zip", views.export_zip, name="zip"),
+    path("adopt", adopt, name="adopt"),
     path("bring-in", bring_in, name="bring_in"),
     path("new", wizard.new, name="new"),
     path("drafts/", wizard.draft_list, name="drafts"),

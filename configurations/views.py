@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from access.rights import Act, rights_of
@@ -14,9 +18,10 @@ from changes.access_checks import user_of
 from changes.diff import diff
 from changes.faces import download_of, open_one
 from configurations import detail as parts
-from configurations import listing, observe, search
+from configurations import export, listing, observe, search
 from configurations.access_checks import configuration_for
 from configurations.csv import csv_of
+from configurations.faces import FORMS
 from configurations.faces.places import faces_of_configuration
 from configurations.models import Configuration
 from configurations.specification.wire import desired_part, normalised
@@ -47,6 +52,7 @@ def configuration_list(request: HttpRequest) -> HttpResponse:
             "tokens": [(token, query.without(token)) for token in query.tokens],
             "sort_urls": {key: query.url(sort=key) for key in listing.SORTS},
             "may_propose": rights_of(user_of(request)).may_anywhere(Act.PROPOSE),
+            "forms": FORMS,
         }
 
     return render_page(
@@ -64,6 +70,25 @@ def export_csv(request: HttpRequest) -> HttpResponseBase:
     """The current filter as CSV, all pages of it."""
     query = listing.Query.of(request.GET)
     return csv_of(user_of(request), query)
+
+
+@require_safe
+def export_zip(request: HttpRequest) -> HttpResponseBase:
+    """What was picked, or else the current filter, as files in a zip."""
+    query = listing.Query.of(request.GET)
+    picked = [int(it) for it in request.GET.getlist("pick") if it.isdecimal() and len(it) < 19]
+    wanted = Q(pk__in=picked) if picked else search.condition(query.tokens)
+    rows = export.exported(user_of(request), wanted)
+    count = rows.count()
+    if 0 < count <= export.LIMIT:
+        code = request.GET.get("face", "")
+        return export.zip_of(rows, code if code in FORMS else "arm")
+    if count:
+        said = _("A zip holds at most %(limit)d configurations; these are %(n)d. Filter the list.")
+        messages.error(request, said % {"limit": export.LIMIT, "n": count})
+    else:
+        messages.error(request, _("There is nothing to export."))
+    return redirect(f"{reverse('configurations:list')}{query.url()}")
 
 
 # --- One configuration ----------------------------------------------------------------------

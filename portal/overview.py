@@ -152,6 +152,7 @@ class Overview:
                 unknown=Count("pk", filter=self._stale | Q(compliance=Compliance.UNKNOWN)),
                 stale=Count("pk", filter=self._stale),
                 drifted=Count("pk", filter=Q(drifted=True)),
+                unmanaged=Count("pk", filter=Q(managed=False)),
                 observed=Max("observed_at"),
             )
         )
@@ -164,6 +165,11 @@ class Overview:
     @cached_property
     def drifted(self) -> int:
         return sum(row["drifted"] for row in self._by_environment)
+
+    @cached_property
+    def unmanaged(self) -> int:
+        """How many were made elsewhere and never adopted."""
+        return sum(row["unmanaged"] for row in self._by_environment)
 
     @cached_property
     def observed_at(self) -> datetime | None:
@@ -318,6 +324,7 @@ class Overview:
             "suspended": _list(q="state:suspended"),
             "unknown": _list(q="state:unknown"),
             "drifted": _list(q="state:drifted"),
+            "unmanaged": _list(q="managed:no"),
         }
 
 

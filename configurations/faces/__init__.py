@@ -26,6 +26,7 @@ from configurations.faces.secrets import bare
 from configurations.specification import Specification
 
 __all__ = [
+    "FORMS",
     "BringInError",
     "BroughtIn",
     "Face",
@@ -36,6 +37,16 @@ __all__ = [
     "faces_of",
 ]
 
+# Code and name of every form, in the order of the tabs.
+FORMS = {
+    "az": "az",
+    "bicep": "Bicep",
+    "azurerm": "Terraform, azurerm",
+    "azapi": "Terraform, azapi",
+    "arm": "ARM template",
+    "flux": "Flux YAML",
+    "rest": "REST",
+}
 _MAKERS = (command_line, bicep, azurerm, azapi, arm_template, flux_objects, rest)
 
 

@@ -212,7 +212,7 @@ def test_the_chips_count_what_the_filter_leaves(client: Client, cluster: Cluster
     counts = {chip.state: chip.count for chip in chips}
     assert counts == {
         "": 2, "non-compliant": 0, "pending": 0, "suspended": 0, "unknown": 1, "compliant": 1,
-        "drifted": 0,
+        "drifted": 0, "unmanaged": 2,
     }  # fmt: skip
     assert [chip.state for chip in chips if chip.is_current] == ["compliant"]
 

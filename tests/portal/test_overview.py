@@ -57,7 +57,8 @@ def test_each_number_is_that_of_the_list_behind_it(admin: User, environment: Env
     fleet.configuration(on, "stale", "Compliant", observed_at=old)
     fleet.configuration(on, "drifted", "Compliant", drifted=True)
     overview = Overview(admin)
-    numbers = vars(overview.counts) | {"drifted": overview.drifted}
+    numbers = vars(overview.counts)
+    numbers |= {"drifted": overview.drifted, "unmanaged": overview.unmanaged}
     for name, address in overview.listed().items():
         words = parse_qs(urlsplit(address).query)["q"][0]
         found = Configuration.objects.filter(search.condition(search.parse(words)))

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from changes.models import Change
 from configurations.bringing import packed, read
-from configurations.models import Draft, SecretVersion
+from configurations.models import Configuration, Draft, SecretVersion
 from configurations.services import draft_create
 from tests.factories.changes import make_change
 from tests.rights.matrix import EVERYBODY, MEMBERS, OUTSIDERS, PROPOSERS, Row, Scene
@@ -67,6 +67,10 @@ def _returned(scene: Scene) -> list[int]:
     return [change.pk]
 
 
+def _picked(scene: Scene) -> dict[str, Any]:
+    return {"pick": configuration(scene).pk}
+
+
 def _page(url: str) -> Row:
     return Row(url=url, args=_configuration, allowed=MEMBERS, hidden_from=OUTSIDERS)
 
@@ -97,6 +101,23 @@ _REASON = {"reason": "It is needed"}
 ROWS = [
     Row(url="configurations:list"),
     Row(url="configurations:csv"),
+    # Outsiders and others without anything to export go back to the list.
+    Row(url="configurations:zip", ok=302),
+    Row(
+        url="configurations:adopt",
+        data=_picked,
+        allowed=PROPOSERS,
+        hidden_from=OUTSIDERS,
+    ),
+    Row(
+        url="configurations:adopt",
+        method="post",
+        data=lambda s: {**_picked(s), **_REASON},
+        allowed=PROPOSERS,
+        hidden_from=OUTSIDERS,
+        ok=302,
+        done=lambda s: Configuration.objects.get(pk=s.made["configuration"].pk).managed,
+    ),
     *(
         _page(f"configurations:{name}")
         for name in (
