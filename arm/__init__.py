@@ -41,8 +41,9 @@ from arm.errors import (
 from arm.gateway import WRITING_METHODS, Gateway
 from arm.graph import GraphPage
 from arm.ids import ClusterId, ConfigurationId, ExtensionId, IdentityId, InvalidId
-from arm.permissions import Permission, allows
+from arm.permissions import Permission, allows, missing
 from arm.pipeline import Timeouts
+from arm.providers import Provider
 from arm.scrub import scrub, secret_values
 from arm.throttle import Kind, Priority, Throttle
 
@@ -79,6 +80,7 @@ __all__ = [
     "Permanent",
     "Permission",
     "Priority",
+    "Provider",
     "ProviderNotRegistered",
     "Retryable",
     "SignIn",
@@ -91,6 +93,7 @@ __all__ = [
     "allows",
     "credential_for",
     "custom",
+    "missing",
     "scrub",
     "secret_values",
     "translate",

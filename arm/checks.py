@@ -15,7 +15,7 @@ from arm.clusters import ClusterOperations
 from arm.errors import ArmError, translate
 from arm.graph import GraphOperations
 from arm.ids import ClusterId, scope_path
-from arm.permissions import PermissionOperations, allows
+from arm.permissions import PermissionOperations, missing
 from arm.providers import ProviderOperations
 
 REQUIRED_PROVIDERS = (providers.CONFIGURATION, providers.AKS, providers.ARC)
@@ -24,6 +24,20 @@ REQUIRED_ACTIONS = tuple(
     for kind in ("fluxConfigurations", "extensions")
     for verb in ("read", "write", "delete")
 )
+CLUSTER_ACTIONS = {
+    "managedClusters": tuple(f"{providers.AKS}/managedClusters/{it}" for it in ("read", "write")),
+    "connectedClusters": tuple(
+        f"{providers.ARC}/connectedClusters/{it}" for it in ("read", "write")
+    ),
+}
+FEDERATED_ACTIONS = (
+    "Microsoft.ManagedIdentity/userAssignedIdentities/read",
+    *(
+        f"Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/{it}"
+        for it in ("read", "write", "delete")
+    ),
+)
+"""Needed only where the portal writes the trust of workload identity."""
 _GROUPS_CHECKED = 5
 
 
@@ -105,9 +119,9 @@ class ConnectionChecks(
             held = self.permissions(scope)
         except ArmError as error:
             return Check("permission", False, error.message, error.code, scope)
-        missing = [action for action in REQUIRED_ACTIONS if not allows(held, action)]
-        code = "AuthorizationFailed" if missing else ""
-        return Check("permission", not missing, ", ".join(missing), code, scope)
+        lacking = missing(held, REQUIRED_ACTIONS)
+        code = "AuthorizationFailed" if lacking else ""
+        return Check("permission", not lacking, ", ".join(lacking), code, scope)
 
     def _reach(self) -> str:
         """Any answer at all will do, and no token is shown yet."""

@@ -55,6 +55,12 @@ def allows(permissions: Iterable[Permission], action: str) -> bool:
     )
 
 
+def missing(permissions: Iterable[Permission], actions: Iterable[str]) -> list[str]:
+    """Those of ``actions`` that nothing grants, in their order."""
+    held = list(permissions)
+    return [action for action in actions if not allows(held, action)]
+
+
 def _matches(patterns: Iterable[str], action: str) -> bool:
     return any(_pattern(pattern).fullmatch(action) for pattern in patterns)
 

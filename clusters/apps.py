@@ -15,6 +15,7 @@ class ClustersConfig(AppConfig):
         from clusters.federated_kind import FederatedCredentialKind
         from clusters.flux_v1 import flux_v1_overdue
         from clusters.identity_readings import identity_readings_overdue
+        from clusters.prerequisites.readings import readings_overdue
         from clusters.provider_kind import ProviderRegistrationKind
         from clusters.secrets import register_encrypted
         from clusters.sync import sync_overdue
@@ -28,5 +29,6 @@ class ClustersConfig(AppConfig):
         sweeping.register(sync_overdue)
         sweeping.register(identity_readings_overdue)
         sweeping.register(flux_v1_overdue)
+        sweeping.register(readings_overdue)
         links.register_named("cluster", "clusters:detail")
         links.register_named("connection", "clusters:connection")

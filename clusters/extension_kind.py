@@ -33,6 +33,7 @@ from clusters.extension_risks import risks_of
 from clusters.flux_v1 import names_on, refuse_flux_v1
 from clusters.gateways import extension_api
 from clusters.models import Cluster, Extension
+from clusters.prerequisites.refusals import refuse_uninstallable
 from clusters.sync import sync_soon
 from clusters.writes import apply_gateway, asked, cluster_of, polled, sent
 from live.services import bump
@@ -76,6 +77,7 @@ def install_propose(
     `step`: the install as somebody chose it (extension_changes.chosen_install_step).
     """
     refuse_flux_v1(cluster)
+    refuse_uninstallable(cluster)
     step = step or install_step(cluster)
     if step is None:
         raise ValueError("The extension is there already.")

@@ -21,6 +21,7 @@ from clusters.extension_settings.catalogue import CONTROLLERS
 from clusters.extension_settings.checks import is_on
 from clusters.extension_settings.versions import is_older, loses_beta_apis, newest
 from clusters.models import Cluster
+from clusters.prerequisites.risks import prerequisite_risks
 
 _NEEDED_BY_ALL = ("source-controller", "kustomize-controller")
 _SETTINGS = "properties.configurationSettings."
@@ -29,19 +30,24 @@ _SETTINGS = "properties.configurationSettings."
 def risks_of(change: Change) -> list[Risk]:
     """Worst first."""
     targets = targets_of(change.content)
-    clusters = Cluster.objects.in_bulk([it.cluster_id for it in targets if it.cluster_id])
-    found: list[Risk] = []
+    rows = Cluster.objects.select_related("connection")
+    clusters = rows.in_bulk([it.cluster_id for it in targets if it.cluster_id])
+    found: list[Risk] = list(prerequisite_risks(clusters.values()))
     for target in targets:
         cluster = clusters.get(target.cluster_id or 0)
         if cluster is None:
             continue
         found.extend(_of_target(cluster, target))
-        found.extend(cluster_risks(cluster))
+        found.extend(_of_row(cluster))
     return sorted(found, key=lambda risk: risk.tone != "bad")
 
 
 def cluster_risks(cluster: Cluster) -> list[Risk]:
     """What stands in the way of an extension on this cluster."""
+    return [*_of_row(cluster), *prerequisite_risks([cluster])]
+
+
+def _of_row(cluster: Cluster) -> list[Risk]:
     found: list[Risk] = []
     if cluster.flux_v1:
         text = _("Flux v1 is on %(cluster)s: Azure installs no microsoft.flux beside it")

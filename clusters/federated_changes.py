@@ -42,6 +42,7 @@ from clusters.federated_kind import NAME as KIND
 from clusters.federated_kind import trust_digest
 from clusters.flux_v1 import refuse_flux_v1
 from clusters.models import Cluster, Extension, IdentityReading
+from clusters.prerequisites.refusals import refuse_uninstallable
 
 ENABLE = "workloadIdentity.enable"
 CLIENT, TENANT = "workloadIdentity.azureClientId", "workloadIdentity.azureTenantId"
@@ -174,6 +175,7 @@ def _extension_steps(cluster: Cluster, wanted: Wanted) -> list[Step]:
         step = update_step(locked_extension(extension), Update(settings=wanted.settings))
         return [step] if step is not None else []
     refuse_flux_v1(cluster)
+    refuse_uninstallable(cluster)
     problems = refusals(wanted.settings, current={}, version="", cluster_kind=cluster.kind)
     if problems:
         raise SettingsRefused(problems)

@@ -72,7 +72,7 @@ def _throttle() -> arm.Throttle:
 def account_of(connection: Connection) -> arm.Account:
     """The connection as `arm` understands it; raises ConnectionBroken."""
     return arm.Account(
-        cloud=_cloud_of(connection),
+        cloud=cloud_of(connection),
         tenant_id=connection.tenant_id,
         subscription_ids=tuple(connection.subscription_ids),
         sign_in=_sign_in_of(connection),
@@ -87,7 +87,8 @@ def extension_api(connection: Connection) -> str:
     return EXTENSION_API[cast(FluxApiVersion, connection.api_version)]
 
 
-def _cloud_of(connection: Connection) -> Cloud:
+def cloud_of(connection: Connection) -> Cloud:
+    """The addresses of its cloud; raises ConnectionBroken where they are none."""
     if connection.cloud == Connection.Cloud.CUSTOM:
         try:
             return custom(arm_endpoint=connection.arm_endpoint, authority=connection.authority)

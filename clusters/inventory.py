@@ -49,6 +49,9 @@ def cluster_columns(resource: Resource) -> dict[str, Any]:
         "connectivity": str(properties.get("connectivityStatus") or ""),
         "power_state": str(_mapping(properties.get("powerState")).get("code") or ""),
         "last_connectivity_at": _moment(properties.get("lastConnectivityTime")),
+        "certificate_expires_at": _moment(
+            properties.get("managedIdentityCertificateExpirationTime")
+        ),
         "kubernetes_version": str(
             properties.get("currentKubernetesVersion") or properties.get("kubernetesVersion") or ""
         ),
@@ -180,6 +183,7 @@ _CLUSTER_COLUMNS = [
     "connectivity",
     "power_state",
     "last_connectivity_at",
+    "certificate_expires_at",
     "kubernetes_version",
     "agent_version",
     "distribution",

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from access.models import Environment, User
 from access.rights import Act, rights_of
 from clusters.models import Cluster
+from clusters.prerequisites.failing import FAILURES, failing
 
 PAGE = 50
 SEARCH_SHOWN = 20
@@ -47,6 +48,8 @@ class Query:
     kind: str = ""
     state: str = ""
     extension: str = ""
+    failed: str = ""  # a prerequisite (clusters/prerequisites/failing.py)
+    connection: str = ""  # id
     after: str = ""  # "ID": the last row of the page before
 
     @classmethod
@@ -61,12 +64,15 @@ class Query:
             kind=known("kind", KINDS),
             state=known("state", CONNECTIVITY),
             extension=known("extension", EXTENSION),
-            after=values.get("after", "") if values.get("after", "").isdecimal() else "",
+            failed=known("failed", FAILURES),
+            connection=_number(values.get("connection", "")),
+            after=_number(values.get("after", "")),
         )
 
     @property
     def is_narrow(self) -> bool:
-        return any((self.q, self.env, self.kind, self.state, self.extension))
+        values = (self.q, self.env, self.kind, self.state, self.extension, self.failed)
+        return any((*values, self.connection))
 
     def url(self, **changes: str) -> str:
         """The query string with these values instead, from the first page unless `after` is set."""
@@ -82,6 +88,8 @@ class Query:
             "kind": _("kind"),
             "state": _("connectivity"),
             "extension": _("extension"),
+            "failed": _("failed"),
+            "connection": _("connection"),
         }
         return [
             (word, getattr(self, name), self.url(**{name: ""}))
@@ -124,6 +132,10 @@ def matching(user: User, query: Query) -> QuerySet[Cluster]:
         rows = rows.filter(CONNECTIVITY[query.state])
     if query.extension:
         rows = rows.filter(EXTENSION[query.extension])
+    if query.failed:
+        rows = rows.filter(failing(query.failed))
+    if query.connection:
+        rows = rows.filter(connection_id=int(query.connection))
     return rows
 
 
@@ -198,6 +210,11 @@ def is_stale(cluster: Cluster) -> bool:
     """Seen longer ago than three sweeps: what is shown may be wrong."""
     age = timezone.now() - cluster.observed_at
     return age > timedelta(seconds=3 * settings.SYNC_SWEEP_SECONDS)
+
+
+def _number(text: str) -> str:
+    """An id of the database; "" for what can be none."""
+    return text if text.isascii() and text.isdecimal() and len(text) < 19 else ""
 
 
 def _contains(text: str) -> Q:

@@ -149,6 +149,7 @@ class Cluster(models.Model):
     connectivity = models.CharField(max_length=40, blank=True)  # Arc: Connected, Offline, ...
     power_state = models.CharField(max_length=20, blank=True)  # AKS: Running, Stopped
     last_connectivity_at = models.DateTimeField(null=True, blank=True)
+    certificate_expires_at = models.DateTimeField(null=True, blank=True)  # Arc: of its identity
     kubernetes_version = models.CharField(max_length=40, blank=True)
     agent_version = models.CharField(max_length=40, blank=True)
     distribution = models.CharField(max_length=60, blank=True)
@@ -235,3 +236,45 @@ class IdentityReading(models.Model):
     def is_running(self) -> bool:
         """It was asked for and has not answered yet."""
         return self.read_at is None or self.read_at < self.asked_at
+
+
+class ScopeReading(models.Model):
+    """What a worker read of a scope of Azure for the prerequisites (clusters/prerequisites/).
+
+    A subscription (providers, regions, the portal's rights) and, where those rights do not do, a
+    resource group (rights) are read again from time to time; a cluster only when somebody asks.
+    `found` holds plain facts: clusters/prerequisites/readings.py says which.
+    """
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="scope_readings")
+    scope = models.CharField(max_length=600)  # lower-case ARM id
+    subscription_id = models.CharField(max_length=64)  # lower case
+    resource_group = models.CharField(max_length=100, blank=True)  # lower case; "": none
+    cluster = models.ForeignKey(Cluster, models.CASCADE, null=True, blank=True, related_name="+")
+    asked_at = models.DateTimeField(null=True, blank=True)
+    begun_at = models.DateTimeField(null=True, blank=True)
+    read_at = models.DateTimeField(null=True, blank=True)  # the last read that was answered
+    next_at = models.DateTimeField(null=True, blank=True)  # None: only when asked for
+    found = models.JSONField(default=dict)
+    may_write = models.BooleanField(null=True)  # extensions and fluxConfigurations; None: unknown
+    problem = models.CharField(max_length=40, blank=True)  # changes.models.Problem value, or ""
+    problem_code = models.CharField(max_length=100, blank=True)
+    problem_message = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "scope"], name="scope_reading_once")
+        ]
+        indexes = [
+            models.Index(fields=["next_at"]),
+            models.Index(fields=["connection", "subscription_id", "resource_group"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.scope
+
+    @property
+    def is_running(self) -> bool:
+        """It was asked for and has not been answered yet."""
+        asked = self.asked_at
+        return asked is not None and (self.read_at is None or self.read_at < asked)

@@ -22,6 +22,7 @@ from changes.services import change_submit
 from clusters import faces
 from clusters.gateways import extension_api
 from clusters.models import Connection
+from clusters.prerequisites.readings import subscription_ask
 from clusters.sync import sync_soon
 from clusters.writes import apply_gateway, asked, polled, sent
 from live.services import bump
@@ -143,10 +144,19 @@ class ProviderRegistrationKind:
         return polled(apply_gateway(_connection(_step_of(operation))), operation)
 
     def accepted(self, operation: Operation, step: Step, sent: Sent) -> None:
+        """Pages of the prerequisites follow the registration from here on."""
+        subscription_ask(
+            connection_id=step.options["connection_id"],
+            subscription_id=step.options["subscription_id"],
+        )
         bump("connections")
 
     def finished(self, operation: Operation, step: Step) -> None:
         """What failed for want of the provider can work now."""
+        subscription_ask(
+            connection_id=step.options["connection_id"],
+            subscription_id=step.options["subscription_id"],
+        )
         sync_soon(step.options["connection_id"], sweep=True)
         bump("connections")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from clusters import flux_v1, identity_readings, sync, testing
+from clusters.prerequisites import readings as prerequisites
 
 SOFT, HARD = 300, 330  # seconds: a large fleet takes a while
 
@@ -54,3 +55,23 @@ def identity_reading(reading_id: int) -> None:
 def flux_v1_look() -> None:
     """What beat asks for every 30 s: look for Flux v1 where that is due."""
     flux_v1.flux_v1_look()
+
+
+@shared_task(ignore_result=True)
+def prerequisites_plan() -> None:
+    """What beat asks for every minute: know every scope that has clusters."""
+    prerequisites.readings_plan()
+
+
+@shared_task(ignore_result=True)
+def prerequisites_due() -> None:
+    """What beat asks for every 5 s: hand out the scopes that are due or asked for."""
+    prerequisites.readings_due(
+        send=lambda pk: prerequisite_reading.apply_async((pk,), retry=False, expires=120)
+    )
+
+
+@shared_task(ignore_result=True, soft_time_limit=SOFT, time_limit=HARD)
+def prerequisite_reading(reading_id: int) -> None:
+    """Read one scope."""
+    prerequisites.reading_run(reading_id)

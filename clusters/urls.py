@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from clusters import connection_views, extension_urls, rule_views, views
+from clusters import connection_views, extension_urls, prerequisite_urls, rule_views, views
 
 app_name = "clusters"
 urlpatterns = [
@@ -10,6 +10,7 @@ urlpatterns = [
     path("search/", views.cluster_search, name="search"),
     path("<int:pk>/", views.cluster_detail, name="detail"),
     *extension_urls.urlpatterns,
+    *prerequisite_urls.urlpatterns,
     path("<int:pk>/environment/", views.cluster_environment, name="environment"),
     path("environments/", rule_views.rules, name="rules"),
     path("environments/add/", rule_views.rule_add, name="rule_add"),

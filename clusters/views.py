@@ -20,6 +20,9 @@ from clusters.environments import Rules, cluster_assign
 from clusters.extension_risks import cluster_risks
 from clusters.forms import AssignForm
 from clusters.models import Cluster, Connection, EnvironmentRule
+from clusters.prerequisites.checks import checks_of, summary_of
+from clusters.prerequisites.failing import FAILURES
+from clusters.prerequisites.readings import scope_name
 from live.pages import render_page
 
 _administers = requires_everywhere(Act.ADMINISTER)
@@ -41,6 +44,8 @@ def cluster_list(request: HttpRequest) -> HttpResponseBase:
             "stale": {row.pk for row in page.rows if listing.is_stale(row)},
             "connected": bool(page.rows) or Connection.objects.filter(enabled=True).exists(),
             "may_administer": rights_of(user).scope(Act.ADMINISTER) is None,
+            "failed_title": FAILURES[query.failed].title if query.failed else "",
+            "without_failed": query.url(failed="", connection=""),
             **listing.choices_of(user),
         }
 
@@ -71,8 +76,13 @@ def cluster_detail(request: HttpRequest, pk: int) -> HttpResponseBase:
         request,
         "clusters/detail.html",
         lambda: _detail(user, cluster),
-        parts=("facts", "extension", "held", "recent"),
-        scopes=(f"cluster:{pk}", "changes", "configurations"),
+        parts=("facts", "extension", "held", "recent", "prerequisites"),
+        scopes=(
+            f"cluster:{pk}",
+            "changes",
+            "configurations",
+            scope_name(cluster.connection_id),
+        ),
     )
 
 
@@ -93,6 +103,8 @@ def _detail(user: User, cluster: Cluster) -> dict[str, Any]:
         "changes": Change.objects.visible_to(user)
         .filter(targets__cluster_id=cluster.pk)
         .distinct()[:CHANGES_SHOWN],
+        "prerequisites": summary_of(checks_of(cluster)),
+        "readings_scope": scope_name(cluster.connection_id),
         "rule": _rule_of(cluster),
         "assign": AssignForm(cluster=cluster) if administers else None,
     }

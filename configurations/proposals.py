@@ -12,6 +12,7 @@ from clusters.extension_changes import Update, chosen_install_step
 from clusters.extension_kind import install_step
 from clusters.flux_v1 import refuse_flux_v1
 from clusters.models import Cluster
+from clusters.prerequisites.refusals import refuse_uninstallable
 from configurations.models import Configuration
 from configurations.secrets import marks_in, with_known_secrets
 from configurations.specification.sources import lacks_secret
@@ -46,6 +47,8 @@ def create_target(
         base_digest="",
     )
     before = chosen_install_step(cluster, install) if install else install_step(cluster)
+    if before is not None:
+        refuse_uninstallable(cluster)
     return _target(cluster, step, None, before=[before] if before is not None else [])
 
 

@@ -11,6 +11,7 @@ from changes.content import targets_of
 from changes.kinds import Risk, Step, Target
 from changes.models import Change
 from clusters.models import Cluster
+from clusters.prerequisites.risks import prerequisite_risks
 from configurations.models import Compliance, Configuration
 from configurations.reading import kustomizations_of
 from configurations.specification.models import SOURCE_BODIES
@@ -52,13 +53,16 @@ def bodies(step: Step) -> tuple[dict[str, Any], dict[str, Any] | None]:
 def _of_places(targets: Sequence[Target]) -> Iterator[Risk]:
     clusters = {
         cluster.pk: cluster
-        for cluster in Cluster.objects.filter(pk__in=[it.cluster_id for it in targets])
+        for cluster in Cluster.objects.filter(
+            pk__in=[it.cluster_id for it in targets]
+        ).select_related("connection")
     }
     failing = set(
         Configuration.objects.filter(
             arm_id__in=[it.resource_id for it in targets], compliance=Compliance.NON_COMPLIANT
         ).values_list("arm_id", flat=True)
     )
+    yield from prerequisite_risks(clusters.values())
     for target in targets:
         cluster = clusters.get(target.cluster_id or 0)
         if cluster is None or cluster.gone_at is not None:

@@ -192,6 +192,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 600},
     },
+    "read prerequisites": {
+        "task": "clusters.tasks.prerequisites_due",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "plan prerequisites": {
+        "task": "clusters.tasks.prerequisites_plan",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "read the fleet": {
         "task": "clusters.tasks.sync_due",
         "schedule": 5.0,
@@ -245,6 +255,8 @@ AZURE = {
 # Seconds between two fleet reads, and between two full sweeps (design: 15 s and 5 min).
 SYNC_DELTA_SECONDS = env.float("FLUXGATE_SYNC_DELTA_SECONDS", 15.0)
 SYNC_SWEEP_SECONDS = env.float("FLUXGATE_SYNC_SWEEP_SECONDS", 300.0)
+# Seconds between two looks at a subscription's providers, regions and the portal's rights there.
+PREREQUISITES_SECONDS = env.float("FLUXGATE_PREREQUISITES_SECONDS", 3600.0)
 # Seconds between two reads of a configuration that is being watched closely.
 WATCH_SECONDS = env.float("FLUXGATE_WATCH_SECONDS", 2.0)
 # A newer table of the versions of microsoft.flux than the one that ships (docs/configuration.md).

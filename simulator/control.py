@@ -204,6 +204,11 @@ class Control:
                 if subscription_id in (None, subscription.name):
                     self._sim.providers.set_state(subscription.name, namespace, state)
 
+    def set_locations(self, namespace: str, locations: tuple[str, ...] | list[str] = ()) -> None:
+        """Offer a provider's types in these regions only; none: wherever it was at first."""
+        with self._sim.lock:
+            self._sim.providers.set_locations(namespace, list(locations))
+
     def grant(
         self,
         principal: str,

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from pydantic import ValidationError
 
+from clusters.prerequisites.checks import Check, failed_of
 from configurations.faces import faces_context
 from configurations.faces.places import place_of
 from configurations.models import Configuration, Draft
@@ -77,9 +78,15 @@ def page(request: HttpRequest, draft: Draft, step: str) -> dict[str, Any]:
         "cluster": draft.cluster,
         "previous": step_url(draft, STEPS[place - 1]) if place else "",
         "previous_label": LABELS[STEPS[place - 1]] if place else "",
+        "unmet": _unmet(draft) if step in {"basics", "review"} else [],
         "next_label": LABELS[STEPS[place + 1]] if place + 1 < len(STEPS) else "",
         **faces(draft, request.POST.get("face") or request.GET.get("face", "")),
     }
+
+
+def _unmet(draft: Draft) -> list[Check]:
+    """Prerequisites of the cluster that fail, so that nobody waits for a refusal of Azure's."""
+    return [] if draft.cluster is None else failed_of(draft.cluster)
 
 
 def faces(draft: Draft, code: str) -> dict[str, Any]:

@@ -153,7 +153,10 @@ class Extensions:
         )
         full = fill(shapes.EXTENSION, sent)
         check(full, key, current, self.flux_of(cluster))
-        if current is not None:
+        if current is None:
+            location = str(cluster.document.get("location") or "")
+            self._sim.providers.require_location(CONFIGURATION_NAMESPACE, "extensions", location)
+        else:
             self._refuse_during_operation(current)
         identity = body.get("identity")
         system_data = stamped(self._sim, request, current)

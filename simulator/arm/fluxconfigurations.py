@@ -87,6 +87,11 @@ class FluxConfigurations:
             path="properties",
         )
         full = fill(shapes.FLUX_CONFIGURATION, sent)
+        if current is None:
+            location = str(cluster.document.get("location") or "")
+            self._sim.providers.require_location(
+                CONFIGURATION_NAMESPACE, "fluxConfigurations", location
+            )
         if current is not None:
             self._refuse_during_operation(current)
             for member in ("scope", "namespace"):

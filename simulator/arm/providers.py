@@ -25,6 +25,7 @@ class Providers:
     def __init__(self, simulator: Simulator) -> None:
         self._sim = simulator
         self._states = simulator.store.records("registration")
+        self._places = simulator.store.records("locations")
 
     def handle(self, request: Request, target: Target) -> Answer:
         """``/subscriptions/{id}/providers[/{namespace}[/register|/unregister]]``."""
@@ -67,6 +68,33 @@ class Providers:
         """Put a registration into a state at once, as the control door may."""
         self._save(subscription, namespace, {"state": state, "due": None})
 
+    def locations(self, namespace: str) -> list[str]:
+        """Where a namespace offers its types, as ARM writes it: "West Europe"."""
+        kept = self._places.get(namespace.lower())
+        return list(kept["locations"]) if kept else list(LOCATIONS)
+
+    def set_locations(self, namespace: str, locations: list[str]) -> None:
+        """Offer a namespace in these regions only, as the control door may; none: in all again."""
+        key = namespace.lower()
+        if not locations:
+            self._places.pop(key, None)
+            self._sim.store.forget("locations", key)
+            return
+        self._places[key] = {"locations": locations}
+        self._sim.store.record("locations", key, self._places[key])
+
+    def require_location(self, namespace: str, type_name: str, location: str) -> None:
+        """Refuse a new resource in a region that its provider does not offer."""
+        offered = [it.replace(" ", "").lower() for it in self.locations(namespace)]
+        if location.replace(" ", "").lower() not in offered:
+            raise ArmError(
+                400,
+                "LocationNotAvailableForResourceType",
+                f"The provided location '{location}' is not available for resource type "
+                f"'{namespace}/{type_name}'. List of available regions for the resource type is "
+                f"'{','.join(offered)}'.",
+            )
+
     def next_due(self) -> datetime | None:
         """Return when the next registration that is under way ends."""
         now = self._sim.clock.now()
@@ -94,7 +122,7 @@ class Providers:
             "resourceTypes": [
                 {
                     "resourceType": entry.name,
-                    "locations": list(LOCATIONS),
+                    "locations": self.locations(namespace),
                     "apiVersions": sorted(entry.versions, reverse=True),
                     "capabilities": "SupportsTags, SupportsLocation" if entry.tracked else "None",
                 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from changes.models import Change
 from clusters.extension_changes import seen_digest
-from clusters.models import Connection, EnvironmentRule, Extension, IdentityReading
+from clusters.models import Connection, EnvironmentRule, Extension, IdentityReading, ScopeReading
 from tests.factories.clusters import SUBSCRIPTION, ConnectionFactory
 from tests.rights.matrix import ADMINS, MEMBERS, OUTSIDERS, PROPOSERS, Row, Scene
 from tests.rights.things import cluster
@@ -148,6 +148,34 @@ ROWS = [
         args=_registration,
         data=lambda _scene: {"reason": "Flux needs it"},
     ),
+]
+
+# --- Prerequisites ---------------------------------------------------------------------------
+_SEEN_BY_MEMBERS = {"args": _cluster, "allowed": MEMBERS, "hidden_from": OUTSIDERS}
+
+
+def _asked_for(_scene: Scene) -> bool:
+    return ScopeReading.objects.exclude(asked_at=None).exists()
+
+
+ROWS += [
+    *(
+        Row(url=f"clusters:{name}", **_SEEN_BY_MEMBERS)
+        for name in ("prerequisites", "endpoints_csv", "endpoints_job")
+    ),
+    Row(
+        url="clusters:prerequisites_check",
+        method="post",
+        args=_cluster,
+        allowed=PROPOSERS,
+        hidden_from=OUTSIDERS,
+        ok=302,
+        done=_asked_for,
+    ),
+    _admin_page("connection_prerequisites", _connection),
+    _admin_page("connection_endpoints_csv", _connection),
+    _admin_page("connection_endpoints_job", _connection),
+    _admin_act("connection_prerequisites_check", _asked_for),
 ]
 
 # --- The extension ---------------------------------------------------------------------------
