@@ -145,7 +145,7 @@ def asked_at(cluster: Cluster) -> datetime | None:
 # --- Which scopes there are -----------------------------------------------------------------
 @transaction.atomic
 def readings_plan(connection: Connection | None = None) -> None:
-    """Have a row for each scope that matters, and none for others; queries do not grow with them."""
+    """Have a row for each scope that matters, and none for others. Flat in queries."""
     connections = Connection.objects.filter(enabled=True)
     if connection is not None:
         connections = connections.filter(pk=connection.pk)
