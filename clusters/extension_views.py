@@ -17,6 +17,7 @@ from access.rights import Act, rights_of
 from changes.errors import ChangeRefused
 from changes.models import Change
 from clusters.access_checks import cluster_for, extension_of
+from clusters.cluster_symptoms import extension_remedy
 from clusters.extension_changes import (
     chosen_install_step,
     configurations_on,
@@ -110,6 +111,7 @@ def _page(user: User, cluster: Cluster, found: Extension, form: ExtensionForm) -
         "cluster": cluster,
         "cluster_scope": f"cluster:{cluster.pk}",
         "extension": found,
+        "remedy": extension_remedy(found),
         "support": support_of(found),
         "upgrades": upgrades_of(found),
         "open_changes": _open_changes(user, cluster),

@@ -16,6 +16,7 @@ from access.rights import Act, rights_of
 from changes.models import Change, ChangeTarget
 from clusters import listing
 from clusters.access_checks import cluster_for, extension_of
+from clusters.cluster_symptoms import extension_remedy
 from clusters.environments import Rules, cluster_assign
 from clusters.extension_risks import cluster_risks
 from clusters.forms import AssignForm
@@ -95,6 +96,7 @@ def _detail(user: User, cluster: Cluster) -> dict[str, Any]:
         "cluster": cluster,
         "cluster_scope": f"cluster:{cluster.pk}",
         "extension": extension_of(cluster),
+        "remedy": extension_remedy(extension_of(cluster)),
         "is_stale": listing.is_stale(cluster),
         "configurations": configurations[:CONFIGURATIONS_SHOWN],
         "risks": cluster_risks(cluster),

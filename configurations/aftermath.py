@@ -82,6 +82,7 @@ def _create(
         "compliance_since": now,
         "provisioning_state": "Creating",
         "cause": "",
+        "cause_code": "",
         "drifted": False,
         "drift_fields": [],
         "gone_at": None,

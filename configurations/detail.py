@@ -16,6 +16,7 @@ from access.models import User
 from audit.models import AuditEvent
 from audit.viewers import visible_to
 from changes.models import Change, ChangeTarget, Operation
+from clusters.cluster_symptoms import address_of
 from configurations import search
 from configurations.diagnosis import Diagnosis, diagnose, short_name
 from configurations.models import Compliance, Configuration, ObjectStatus
@@ -63,6 +64,7 @@ def status_context(configuration: Configuration) -> dict[str, Any]:
     return {
         "statuses": statuses,
         "diagnosis": diagnosis,
+        "remedy_url": remedy_url(configuration, diagnosis),
         "is_stale": stale,
         "shown": shown,
         "tone": tone,
@@ -75,6 +77,13 @@ def status_context(configuration: Configuration) -> dict[str, Any]:
         "progress": _progress(statuses),
         "secrets": stored_secrets(configuration),
     }
+
+
+def remedy_url(configuration: Configuration, diagnosis: Diagnosis) -> str:
+    """The page where the remedy is a change; "" where it is one of the configuration, or none."""
+    if diagnosis.advice is None:
+        return ""
+    return address_of(diagnosis.advice.page, configuration.cluster)
 
 
 def _rows(

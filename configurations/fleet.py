@@ -44,8 +44,8 @@ _COLUMNS = (
     "source_updated_at", "status_updated_at", "observed", "observed_digest", "drift_fields",
     "drifted", "compliance_since",
 )  # fmt: skip
-_WRITTEN = (*_COLUMNS, "cause", "observed_at", "observed_via", "sweep_id", "next_read_at",
-            "gone_at", "arm_id_display")  # fmt: skip
+_WRITTEN = (*_COLUMNS, "cause", "cause_code", "observed_at", "observed_via", "sweep_id",
+            "next_read_at", "gone_at", "arm_id_display")  # fmt: skip
 
 
 def observe_fleet(
@@ -150,7 +150,7 @@ def _take(
     row.observed_at, row.observed_via = now, via
     row.sweep_id = max(row.sweep_id, sweep_id or 0)
     if row.severity <= 10:
-        row.cause = ""
+        row.cause = row.cause_code = ""
     if row.severity > 10 or row.read_at is not None:
         row.next_read_at = now
 

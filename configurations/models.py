@@ -63,6 +63,7 @@ class Configuration(models.Model):
     provisioning_state = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)
     cause = models.CharField(max_length=300, blank=True)  # the worst object's message, short
+    cause_code = models.CharField(max_length=60, blank=True)  # the rule book's entry for it
     suspended = models.BooleanField(default=False)
     drifted = models.BooleanField(default=False)
     drift_fields = models.JSONField(default=list)

@@ -118,7 +118,7 @@ def configuration_observe(
     moved = _write_statuses(configuration, status_rows(properties))
     values = observed_values(configuration, properties, via="get")
     values["object_count"] = configuration.statuses.count()
-    values["cause"] = diagnosis.cause_of(
+    values["cause"], values["cause_code"] = diagnosis.cause_of(
         configuration.name, properties, list(configuration.statuses.all())
     )
     values["system_data"] = dict(resource.get("systemData") or {})

@@ -23,9 +23,10 @@ from changes.inbox import waiting_for_review_by
 from changes.models import Change
 from clusters.listing import OUT_OF_REACH
 from clusters.models import Cluster, Connection
+from clusters.rulebook import Symptom
 from configurations import search
 from configurations.models import Compliance, Configuration
-from configurations.rulebook import Advice, advice_for
+from configurations.rulebook import advice_for, entry
 
 CAUSES_SHOWN = 6
 CONFIGURATIONS_LOOKED_AT = 300  # the worst ones; causes are counted among them
@@ -38,6 +39,7 @@ class Cause:
 
     text: str
     worst: Configuration
+    advice: Symptom | None = None
     since: datetime | None = None
     configurations: int = 0
     clusters: set[str] = field(default_factory=set)
@@ -56,10 +58,6 @@ class Cause:
     def title(self) -> str:
         """The cause in plain words where a rule knows it, else as it was reported."""
         return str(self.advice.title) if self.advice else self.text or self.worst.name
-
-    @cached_property
-    def advice(self) -> Advice | None:
-        return advice_for(self.text) if self.text else None
 
     @property
     def where(self) -> str:
@@ -191,8 +189,10 @@ class Overview:
         causes: dict[str, Cause] = {}
         for row in self._problems:
             text = row.cause or row.error_message
-            key = text or f"configuration {row.pk}"
-            causes.setdefault(key, Cause(text=text, worst=row)).add(row)
+            # What was read before the book knew it is looked up by its text.
+            known = entry(row.cause_code) or (advice_for(text) if text else None)
+            key = known.code if known else text or f"configuration {row.pk}"
+            causes.setdefault(key, Cause(text=text, worst=row, advice=known)).add(row)
         return list(causes.values())[:CAUSES_SHOWN]
 
     @cached_property

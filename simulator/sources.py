@@ -26,6 +26,7 @@ ACCESS_KINDS = {
     "algorithms": "A,B, the SSH host key algorithms that the server takes",
     "http": "nothing; the server speaks plain HTTP alone (Bucket, OCI: insecure)",
     "signed": "PROVIDER, cosign or notation: the artifact is signed (OCI)",
+    "answer": "401, 403, 404, 5XX, refused or timeout: what the server says to everybody (Git)",
     "layer": "MEDIA_TYPE of the artifact's layer (OCI)",
 }
 _EXPECTATION = re.compile(rf"(?P<url>.+?)=(?P<kind>{'|'.join(ACCESS_KINDS)}):(?P<value>.*)", re.S)

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,12 +22,21 @@ _FILE = Path(__file__).with_name("charts.json")
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One version of a chart. `objects` describe what it renders."""
+    """One version of a chart. `objects` describe what it renders, `manifests` are taken as are.
+
+    `missing` is the address of an archive that an index names and that is not there.
+    """
 
     name: str
     version: str
     app_version: str
     objects: tuple[Manifest, ...]
+    schema: Manifest | None = None
+    values: Manifest = field(default_factory=dict)
+    manifests: tuple[Manifest, ...] = ()
+    dependencies: tuple[Manifest, ...] = ()
+    files: frozenset[str] = frozenset({"values.yaml"})
+    missing: str = ""
 
 
 @functools.cache
@@ -79,6 +88,11 @@ def render(chart: Chart, release: str, namespace: str, values: Manifest) -> Iter
         yield {"apiVersion": group, "kind": item["kind"], "metadata": metadata} | _body(
             chart, item, metadata["name"], values
         )
+    for manifest in chart.manifests:
+        own = manifest.get("metadata") or {}
+        placed = {"namespace": namespace} | own
+        placed["labels"] = labels | (own.get("labels") or {})
+        yield manifest | {"metadata": placed}
 
 
 def _body(chart: Chart, item: Manifest, name: str, values: Manifest) -> Manifest:
@@ -111,11 +125,19 @@ def _workload(
         default = f"{default.rpartition(':')[0]}:{tag}"
     container = {"name": chart.name, "image": default, "ports": [{"containerPort": item["port"]}]}
     spec: Manifest = {
-        "replicas": 1 if replicas is None else int(replicas),
+        "replicas": 1 if replicas is None else _number(replicas),
         "selector": {"matchLabels": selected},
         "template": {"metadata": {"labels": selected}, "spec": {"containers": [container]}},
     }
     return spec | ({"serviceName": name} if item["kind"] == "StatefulSet" else {})
+
+
+def _number(value: Any) -> Any:
+    """Return a whole number where it is one; what is none is refused when it is written."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return value
 
 
 def value_at(values: Manifest, path: str) -> Any:

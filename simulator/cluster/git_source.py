@@ -111,6 +111,11 @@ class GitClient:
             self._fetch(remote, mirror, found.commit)
             return self._workspace.export_commit(mirror, found.commit, ignore)
 
+    def failure(self, url: str, stderr: str, listed_first: bool) -> SourceError:
+        """Return what Flux makes of a failure that git reports."""
+        remote = _Remote(url, self._sources.resolve(url), GitAuth(), 1.0, listed_first)
+        return remote.explained(stderr)
+
     def subject(self, url: str, commit: str) -> str:
         """Return the first line of a commit's message, cut after 50 characters."""
         subject = self._workspace.subject(self._workspace.mirror(url), commit)
@@ -167,6 +172,9 @@ class _Remote:
     def failure(self, text: str) -> SourceError:
         return SourceError("GitOperationFailed", FAILED_PREFIX + text)
 
+    def explained(self, stderr: str) -> SourceError:
+        return self.failure(self._explain(stderr))
+
     def run(
         self,
         command: str,
@@ -192,7 +200,7 @@ class _Remote:
             except subprocess.TimeoutExpired:
                 raise self.failure(self._unable("context deadline exceeded")) from None
         if done.returncode:
-            raise self.failure(self._explain(done.stderr))
+            raise self.explained(done.stderr)
         return done.stdout
 
     @contextmanager

@@ -11,10 +11,12 @@ from datetime import timedelta
 
 from . import helm_storage
 from .access_rules import account_of, may_act, refusal
+from .admission import invalid
 from .chart_catalogue import render
 from .durations import format_go
 from .health import health_of
 from .helm_prepare import MANAGER, NotReadyError, PreparedRelease
+from .helm_values import schema_fault
 from .objects import Manifest, ObjectKey, condition, is_true, key_of, timestamp
 from .scheduler import Reconcile, jittered
 from .source_controller import interval_of, timeout_of
@@ -151,7 +153,11 @@ class _Run(PreparedRelease):
 
     def _perform(self, action: str, number: int) -> list[ObjectKey]:
         store = self.state.store
+        fault = schema_fault(self.chart, self.values)
+        if fault:
+            raise _ActionError(fault)
         rendered = self._render()
+        self._check_kinds(rendered)
         account = account_of(self.state, self.manifest)
         if account is not None and not may_act(self.state, account, self.namespace):
             first = rendered[0]
@@ -173,6 +179,29 @@ class _Run(PreparedRelease):
             store.apply(namespace | metadata, manager=MANAGER, now=self.state.now)
         helm_storage.write(self.state, self, number, rendered)
         return helm_storage.apply(self.state, self.key, rendered)
+
+    def _check_kinds(self, rendered: list[Manifest]) -> None:
+        """Refuse what the API server would not take."""
+        for manifest in rendered:
+            key = key_of(manifest)
+            version = str(manifest["apiVersion"])
+            if self.state.store.registry.served(version, key.kind) is None:
+                raise _ActionError(
+                    "unable to build kubernetes objects from release manifest: resource mapping "
+                    f'not found for name: "{key.name}" namespace: "{key.namespace}" from "": no '
+                    f'matches for kind "{key.kind}" in version "{version}"'
+                )
+            number = (manifest.get("spec") or {}).get("replicas", 1)
+            if key.group == "apps" and not isinstance(number, int):
+                raise _ActionError(
+                    f'failed to create resource: {key.kind} in version "v1" cannot be handled as a '
+                    f"{key.kind}: json: cannot unmarshal string into Go struct field "
+                    f"{key.kind}Spec.spec.replicas of type int32"
+                )
+            fault = invalid(manifest)
+            if fault:
+                text = f'failed to create resource: {key.kind} "{key.name}" is invalid: {fault}'
+                raise _ActionError(text)
 
     def _wait_for(self, objects: list[ObjectKey]) -> Reconcile:
         """Wait as Helm does until workloads are ready, unless waiting is switched off."""

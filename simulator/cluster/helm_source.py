@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from .chart_catalogue import Chart, charts_of, index_digest, knows_host
+from .chart_folders import ChartError, Charts, charts_in, digest_of, read_chart
 from .git_source import SourceError
 from .objects import Manifest, ObjectKey
 from .resources import SOURCE_GROUP
 from .semver_range import RangeError, best_match
+from .source_access import registry_fault, secret_of
 from .source_controller import Found, artifact_folder, artifact_of
 from .state import ClusterState
 
@@ -27,13 +26,18 @@ def look_at_index(state: ClusterState, manifest: Manifest) -> Found:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         text = f"invalid Helm repository URL: scheme '{parts.scheme}' is not supported"
         raise SourceError("URLInvalid", text)
-    if charts_of(url) is None:
-        index = f"{url}/index.yaml"
+    secret = secret_of(state, manifest)
+    index = f"{url}/index.yaml"
+    charts = _charts_at(state, url)
+    if charts is None:
         if knows_host(url):
             raise SourceError("Failed", f"{_FETCH_FAILED}failed to fetch {index} : 404 Not Found")
         lookup = f"dial tcp: lookup {parts.hostname} on 10.0.0.10:53: no such host"
         raise SourceError("Failed", f'{_FETCH_FAILED}Get "{index}": {lookup}')
-    digest = index_digest(url)
+    if registry_fault(state.sources.access(url), parts.netloc, secret):
+        raise SourceError("Failed", f"{_FETCH_FAILED}failed to fetch {index} : 401 Unauthorized")
+    folder = _folder(state, url)
+    digest = digest_of(folder) if folder else index_digest(url)
     revision = f"sha256:{digest}"
     return Found(
         revision=revision,
@@ -43,6 +47,24 @@ def look_at_index(state: ClusterState, manifest: Manifest) -> Found:
         progress=f"new index revision '{revision}'",
         event=lambda: f"stored fetched index of size 1.2MB from '{url}'",
     )
+
+
+def _folder(state: ClusterState, url: str) -> Path | None:
+    """Return the folder that stands for a chart repository; None when none does."""
+    found = state.sources.resolve(url)
+    return None if found == url else Path(found)
+
+
+def _charts_at(state: ClusterState, url: str) -> Charts | None:
+    """Return the charts of a repository: of a mapped folder, else of the catalogue."""
+    folder = _folder(state, url)
+    if folder is None:
+        return charts_of(url)
+    try:
+        return charts_in(folder)
+    except ChartError as error:
+        text = f"failed to load Helm repository from index YAML: {error}"
+        raise SourceError("IndexationFailed", text) from None
 
 
 def look_at_chart(state: ClusterState, manifest: Manifest) -> Found:
@@ -78,14 +100,21 @@ def find_chart(state: ClusterState, manifest: Manifest) -> Chart:
     if key.kind != "HelmRepository":
         return _chart_of_files(state, key, source, spec)
     if source["spec"].get("type") == "oci":
-        return _oci_chart(source, spec)
+        return _oci_chart(state, source, spec)
     if artifact_of(source) is None:
         text = f"no artifact available for HelmRepository source '{key.name}'"
         raise SourceError("NoSourceArtifact", text)
-    versions = (charts_of(source["spec"]["url"]) or {}).get(spec["chart"])
+    url = str(source["spec"]["url"]).rstrip("/")
+    versions = (_charts_at(state, url) or {}).get(spec["chart"])
     if not versions:
         raise SourceError("InvalidChartReference", f"{_REFERENCE}no chart name found")
-    return versions[_version(spec, list(versions))]
+    chart = versions[_version(spec, list(versions))]
+    if chart.missing:
+        address = chart.missing if "://" in chart.missing else f"{url}/{chart.missing}"
+        text = "chart pull error: failed to download chart for remote reference: "
+        raise SourceError("ChartPullError", f"{text}failed to fetch {address} : 404 Not Found")
+    _check_values_files(spec, chart.files)
+    return chart
 
 
 def _version(spec: Manifest, versions: list[str]) -> str:
@@ -100,47 +129,80 @@ def _version(spec: Manifest, versions: list[str]) -> str:
     return found
 
 
-def _oci_chart(source: Manifest, spec: Manifest) -> Chart:
-    url = f"{source['spec']['url']}/{spec['chart']}"
-    host = urlsplit(url).hostname or ""
-    lookup = f"dial tcp: lookup {host} on 10.0.0.10:53: no such host"
-    path = urlsplit(url).path.strip("/")
-    text = f'could not get tags for "{spec["chart"]}": Get "https://{host}/v2/{path}/tags/list"'
-    raise SourceError("ChartPullError", f"chart pull error: {text}: {lookup}")
+def _oci_chart(state: ClusterState, source: Manifest, spec: Manifest) -> Chart:
+    """Read a chart of a registry, whose versions are the tags that are mapped."""
+    url = f"{str(source['spec']['url']).rstrip('/')}/{spec['chart']}"
+    parts = urlsplit(url)
+    tags = f"https://{parts.netloc}/v2/{parts.path.strip('/')}/tags/list"
+    failed = f'chart pull error: could not get tags for "{spec["chart"]}": '
+    folders = list(state.sources.tags(url).values())
+    single = _folder(state, url)
+    if single is not None:
+        folders.append(single)
+    if not folders:
+        lookup = f"dial tcp: lookup {parts.hostname} on 10.0.0.10:53: no such host"
+        raise SourceError("ChartPullError", f'{failed}Get "{tags}": {lookup}')
+    asked = (*state.sources.access(url), *state.sources.access(str(source["spec"]["url"])))
+    fault = registry_fault(asked, parts.netloc, secret_of(state, source))
+    if fault:
+        raise SourceError("ChartPullError", f"{failed}GET {tags}: {fault}")
+    try:
+        charts = [read_chart(folder) for folder in folders]
+    except ChartError as error:
+        raise SourceError("ChartPullError", f"chart pull error: {error}") from None
+    versions = {chart.version: chart for chart in charts}
+    chart = versions[_version(spec, list(versions))]
+    _check_values_files(spec, chart.files)
+    return chart
 
 
 def _chart_of_files(state: ClusterState, key: ObjectKey, source: Manifest, spec: Manifest) -> Chart:
     """Read a chart that lies in a Git repository or bucket."""
-    folder = artifact_folder(state, key)
-    if folder is None or artifact_of(source) is None:
+    root = artifact_folder(state, key)
+    if root is None or artifact_of(source) is None:
         text = f"no artifact available for {key.kind} source '{key.name}'"
         raise SourceError("NoSourceArtifact", text)
-    document = _chart_file(folder / str(spec["chart"]).strip("./"))
-    name, version = document.get("name"), document.get("version")
-    if not name or not version:
-        text = f"validation: chart.metadata.{'name' if not name else 'version'} is required"
-        raise SourceError("ChartPackageError", f"chart packaging error: {text}")
-    objects: tuple[dict[str, Any], ...] = (
-        {
-            "kind": "Deployment",
-            "suffix": "",
-            "image": f"registry.local/{name}:{{app}}",
-            "port": 80,
-            "replicas": "replicaCount",
-        },
-        {"kind": "Service", "suffix": "", "ports": [80], "type": "service.type"},
-    )
-    return Chart(str(name), str(version), str(document.get("appVersion") or version), objects)
-
-
-def _chart_file(folder: Path) -> Manifest:
+    folder = root / str(spec["chart"]).strip("./")
     try:
-        document = yaml.safe_load((folder / "Chart.yaml").read_text(encoding="utf-8"))
-    except OSError:
-        text = f"stat {folder.name}: no such file or directory"
-        text = f"failed to load chart: {text}"
-        raise SourceError("ChartPackageError", f"chart packaging error: {text}") from None
-    except yaml.YAMLError as error:
-        text = f"cannot load Chart.yaml: {error}"
-        raise SourceError("ChartPackageError", f"chart packaging error: {text}") from None
-    return document if isinstance(document, dict) else {}
+        chart = read_chart(folder)
+    except ChartError as error:
+        raise SourceError("ChartPackageError", f"chart packaging error: {error}") from None
+    for dependency in chart.dependencies:
+        _check_dependency(state, root, folder, dependency)
+    # Here the paths are those within the source.
+    _check_values_files(spec, frozenset(str(p.relative_to(root)) for p in root.rglob("*.y*ml")))
+    return chart
+
+
+def _check_dependency(state: ClusterState, root: Path, folder: Path, wanted: Manifest) -> None:
+    """Find a chart that another depends on: vendored, in the source, or in a repository."""
+    name, version = str(wanted.get("name")), str(wanted.get("version") or "*")
+    address = str(wanted.get("repository") or "")
+    failed = "dependency build error: failed to add"
+    if (folder / "charts" / name).is_dir() or any((folder / "charts").glob(f"{name}-*.tgz")):
+        return
+    if not address or address.startswith("file://"):
+        path = (folder / address.removeprefix("file://")).resolve()
+        if path.is_relative_to(root.resolve()) and (path / "Chart.yaml").is_file():
+            return
+        text = f"{failed} local dependency '{name}': no chart found at '{path.name}'"
+        raise SourceError("DependencyBuildError", f"{text} (reference '{address}')")
+    if address.startswith("oci://"):
+        known = {"*": None} if _folder(state, f"{address.rstrip('/')}/{name}") else {}
+        fits = bool(known)
+    else:
+        versions = (_charts_at(state, address.rstrip("/")) or {}).get(name, {})
+        try:
+            fits = version in versions or best_match(version, versions) is not None
+        except RangeError:
+            fits = False
+    if not fits:
+        text = f"{failed} remote dependency '{name}': failed to get chart '{name}' version "
+        raise SourceError("DependencyBuildError", f"{text}'{version}' from '{address}'")
+
+
+def _check_values_files(spec: Manifest, files: frozenset[str]) -> None:
+    for wanted in spec.get("valuesFiles") or []:
+        if str(wanted).removeprefix("./") not in files and not spec.get("ignoreMissingValuesFiles"):
+            text = f"values files merge error: no values file found at path '{wanted}'"
+            raise SourceError("ValuesFilesError", text)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 
+from .chart_catalogue import Chart
 from .objects import Manifest, ObjectKey
 from .source_access import read_secret
 from .state import ClusterState
@@ -33,6 +35,43 @@ def values_of(state: ClusterState, release: Manifest) -> Manifest:
             raise ValuesError(f"{about}: {fault}")
         merged = _merge(merged, _read(ref, content[field], about))
     return _merge(merged, release["spec"].get("values") or {})
+
+
+def schema_fault(chart: Chart, values: Manifest) -> str:
+    """Return what Helm says of values that the chart's schema refuses; nothing when it takes them.
+
+    The words for types and missing properties are those of Helm's library; those of rarer rules
+    are the ones of ours.
+    """
+    if chart.schema is None:
+        return ""
+    found = Draft7Validator(chart.schema).iter_errors(_merge(chart.values, values))
+    lines = [
+        f"- at '/{'/'.join(map(str, error.absolute_path))}': {_in_helms_words(error)}"
+        for error in sorted(found, key=lambda error: list(map(str, error.absolute_path)))
+    ]
+    if not lines:
+        return ""
+    head = "values don't meet the specifications of the schema(s) in the following chart(s):"
+    return "\n".join([head, f"{chart.name}:", *lines])
+
+
+def _in_helms_words(error: Any) -> str:
+    match error.validator:
+        case "type":
+            wanted = error.validator_value
+            wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
+            return f"got {_type_name(error.instance)}, want {wanted}"
+        case "required":
+            missing = [name for name in error.validator_value if name not in error.instance]
+            shown = ", ".join(f"'{name}'" for name in missing)
+            return f"missing propert{'y' if len(missing) == 1 else 'ies'} {shown}"
+    return str(error.message)
+
+
+def _type_name(value: Any) -> str:
+    names = {bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
+    return "null" if value is None else names.get(type(value), "object")
 
 
 def _content(state: ClusterState, kind: str, namespace: str, name: str) -> dict[str, str] | None:

@@ -19,7 +19,7 @@ from .scheduler import Reconcile, jittered
 from .source_controller import artifact_folder, artifact_of, interval_of
 from .state import ClusterState
 from .substitution import SubstitutionError, substitute_objects
-from .traits import out_of_memory
+from .traits import delete_fault, out_of_memory
 
 _MOST_HISTORY = 5
 _SHORTEST_TIMEOUT = timedelta(seconds=30)
@@ -212,6 +212,13 @@ class _Run:
         entries = [entry(key, versions[key]) for key in applied]
         self.state.status(self.key).fields(inventory={"entries": entries}).save()
         if self.spec.get("prune"):
+            left = [key for key in before if key not in versions and key in self.state.store]
+            if left and (fault := delete_fault(self.state)):
+                # What could not be deleted stays in the inventory, so that it is tried again.
+                kept = [entry(key, "v1") for key in left]
+                self.state.status(self.key).fields(inventory={"entries": entries + kept}).save()
+                refused = "; ".join(f"{key} delete failed: {fault}" for key in left)
+                raise _RunError("PruneFailed", f"delete failed, errors: {refused};")
             gone = prune(self.state, self.manifest, [key for key in before if key not in versions])
             if gone:
                 text = "\n".join(f"{key} deleted" for key in gone)

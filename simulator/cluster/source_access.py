@@ -33,6 +33,12 @@ _SSH_RSA = (
     "subject to brown out (failure during random time periods). Please use rsa-sha2-256 or "
     "rsa-sha2-512 instead. For more details see https://aka.ms/ado-ssh-rsa-deprecation."
 )
+# What git says then, from which the client makes Flux's words.
+_STDERR_OF = {
+    "refused": "Connection refused",
+    "timeout": "Operation timed out",
+    **{str(code): f"The requested URL returned error: {code}" for code in range(400, 600)},
+}
 SUBJECT = "system:serviceaccount:flux-system:source-controller"
 _FOREIGN_SUBJECT = (
     "WorkloadIdentityCredential authentication failed. AADSTS700213: No matching federated "
@@ -69,6 +75,9 @@ def check_git(state: ClusterState, manifest: Manifest, auth: GitAuth, *, listed:
     asked = state.sources.access(url)
     if not asked:
         return
+    answers = _of(asked, "answer")
+    if answers:
+        raise state.git.failure(url, _STDERR_OF.get(answers[0].value, answers[0].value), listed)
     ssh = url.startswith("ssh://")
     fault = _ssh_fault(state, url, asked, auth) if ssh else _https_fault(url, asked, auth, identity)
     if fault:

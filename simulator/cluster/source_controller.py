@@ -132,7 +132,7 @@ def _announce(state: ClusterState, key: ObjectKey, found: Found, artifact: Manif
 def _fail(state: ClusterState, key: ObjectKey, failure: SourceError, kind: str) -> timedelta | None:
     status = state.status(key)
     progress = status.message("Reconciling") or "reconciliation in progress"
-    if failure.reason == "VerificationError":
+    if failure.reason in ("VerificationError", "InvalidCommitSignature"):
         status.condition("SourceVerified", "False", failure.reason, failure.message)
     else:
         status.condition(kind, "True", failure.reason, failure.message)
@@ -206,6 +206,11 @@ def look_at_git(state: ClusterState, manifest: Manifest) -> Found:
     listed = has_artifact and not (reference.commit or reference.semver)
     check_git(state, manifest, auth, listed=listed)
     found = state.git.resolve(url, reference, auth, timeout=seconds, has_artifact=has_artifact)
+    if spec.get("verify"):
+        # Nobody signs the commits of repositories here; the words are inferred.
+        text = "unable to verify Git commit: commit does not have a PGP signature"
+        text = f"signature verification of commit '{found.commit}' failed: {text}"
+        raise SourceError("InvalidCommitSignature", text)
     ignore = spec.get("ignore") or ""
     stored = f"stored artifact for revision '{found.revision}'"
     return Found(

@@ -43,6 +43,8 @@ TRAITS = {
     "openshift_scc": Trait(bool, "OpenShift gives the controllers no security context constraint"),
     # 5.1 #2. Known: the sentence (Kubernetes' apiserver). Flux 2.7 puts its own prefix before it.
     "webhook_without_dry_run": Trait(str, "NAME of a webhook that supports no dry run"),
+    # Known: how Flux reports a refused deletion. The webhook's own words are free.
+    "webhook_against_delete": Trait(str, "NAME of a webhook that refuses deletions"),
     # 5.1 #12. Known: the controller is killed and started again; what waits for it says that it
     # cannot fetch. How much a real repository needs is not: give it here.
     "source_memory_mi": Trait(int, "memory in Mi that source-controller needs"),
@@ -74,6 +76,12 @@ def mebibytes(quantity: str) -> float:
         if quantity.endswith(unit):
             return float(quantity.removesuffix(unit)) * factor
     return float(quantity) / 2**20
+
+
+def delete_fault(state: ClusterState) -> str:
+    """Return what a webhook says to a deletion; nothing where none refuses."""
+    name = state.traits.get("webhook_against_delete")
+    return f'admission webhook "{name}" denied the request: deletion is not allowed' if name else ""
 
 
 def webhook_fault(state: ClusterState) -> str:

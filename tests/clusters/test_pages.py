@@ -259,7 +259,8 @@ def test_a_failed_extension_is_explained_in_azures_words(
     )
     page = client_of(author).get(reverse("clusters:detail", args=[cluster.pk])).content.decode()
     assert "ExtensionCreationFailed: status not populated" in page
-    assert "az k8s-extension show" in page
+    assert "AAD pod identity takes the requests" in page
+    assert "kubectl get azurepodidentityexceptions" in page
     assert reverse("clusters:install", args=[cluster.pk]) not in page
 
 

@@ -251,7 +251,7 @@ def test_the_page_names_the_cause_and_who_waits(
     )
     configuration_observe(configuration_id=configuration.pk, resource=body)
     text = page(client, reverse("configurations:detail", args=[configuration.pk]))
-    assert "Helm could not bring the release up." in text
+    assert "The release&#x27;s pods do not become ready in time." in text
     assert "Helm install failed for release nginx/nginx" in text
     assert "Blocked by infra" in text
     assert "1 failed, 1 blocked" in text
