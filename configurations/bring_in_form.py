@@ -29,7 +29,7 @@ class BringInForm(forms.Form):
         strip=False,
         widget=forms.Textarea(
             attrs={
-                "rows": 14,
+                "class": "fg-tall",
                 "spellcheck": "false",
                 "autocomplete": "off",
                 "autocapitalize": "none",

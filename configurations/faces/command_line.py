@@ -201,7 +201,8 @@ def _at(part: Mapping[str, Any], field: str) -> Any:
 
 # --- What the command line cannot say -------------------------------------------------------
 def _notes(bare: Bare, place: Place) -> Iterator[str]:
-    lost = {"waitForReconciliation", "reconciliationWaitDuration"} & bare.properties.keys()
+    waits = ("waitForReconciliation", "reconciliationWaitDuration")
+    lost = {it for it in waits if bare.properties.get(it)}
     if any(it.get("postBuild") for it in bare.kustomizations.values()):
         lost.add("postBuild")
     if bare.source.get("provider", "Generic") not in PROVIDERS:

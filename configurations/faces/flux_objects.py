@@ -199,7 +199,7 @@ def _notes(bare: Bare, name: str) -> Iterator[str]:
         yield _("Flux takes ssh:// where Azure also takes git@.")
     if bare.kind == "Bucket" and url.startswith("http://") and not _is_insecure(bare):
         yield _("Flux takes no scheme: without TLS only where insecure is on.")
-    if {"waitForReconciliation", "reconciliationWaitDuration"} & bare.properties.keys():
+    if bare.properties.get("waitForReconciliation"):
         yield _("Waiting for the first reconciliation is Azure's and has no field in Flux.")
 
 
