@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import REPOSITORY, SignIn
 from tests.browser.steps import (
-    another_cluster,
     approve,
     made_outside,
     next_step,
@@ -74,12 +73,11 @@ def test_the_tutorials_command_is_pasted_reviewed_and_applied(
 
 
 def test_what_was_made_elsewhere_is_adopted_and_then_patched(house: House, sign_in: SignIn) -> None:
-    another_cluster(house, "flux-demo-taken")
-    made_outside(house, "flux-demo-taken", "taken-over")
+    made_outside(house, "flux-demo-aks", "taken-over")
     author, approver = sign_in("author"), sign_in("approver")
     author.goto("/configurations/?q=managed:no%20name:taken-over")
     reload_until(author, "not managed")
-    author.get_by_role("checkbox", name="Select taken-over on flux-demo-taken").check()
+    author.get_by_role("checkbox", name="Select taken-over on flux-demo-aks").check()
     expect(author.locator("[data-bulk]")).to_contain_text("1 selected")
     author.get_by_role("button", name="Adopt").click()
     author.get_by_label("Reason").fill("It is ours now.")
@@ -90,17 +88,17 @@ def test_what_was_made_elsewhere_is_adopted_and_then_patched(house: House, sign_
     assert writes_of(house, "taken-over") == []
 
     author.get_by_role("button", name="Propose change").first.click()
-    author.get_by_label("Branch").last.fill("next")
+    author.get_by_label("Sync interval (minutes)").fill("5")
     next_step(author)
     next_step(author)
-    change = submit(author, "Follow the next branch.")
+    change = submit(author, "Follow it more closely.")
     approve(approver, change)
     wait_until_applied(author)
     (write,) = writes_of(house, "taken-over")
     assert write["method"] == "PATCH"
-    assert write["body"] == {"properties": {"gitRepository": {"repositoryRef": {"branch": "next"}}}}
+    assert write["body"] == {"properties": {"gitRepository": {"syncIntervalInSeconds": 300}}}
 
     author.goto(f"{detail}faces?face=az")
-    expect(author.locator("#faces")).to_contain_text("--branch next")
+    expect(author.locator("#faces")).to_contain_text("--interval 5m")
     author.goto("/history/")
     expect(author.locator("main")).to_contain_text(re.compile("adopted taken-over"))
