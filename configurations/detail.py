@@ -21,7 +21,7 @@ from configurations import search
 from configurations.diagnosis import Diagnosis, diagnose, short_name
 from configurations.models import Compliance, Configuration, ObjectStatus
 from configurations.pictures import Link, Node, Picture, draw
-from configurations.reading import IN_FLIGHT, kustomizations_of, short_commit
+from configurations.reading import AT_FAULT, IN_FLIGHT, kustomizations_of, short_commit
 from configurations.secret_expiry import stored_secrets
 
 TONES = {
@@ -76,6 +76,7 @@ def status_context(configuration: Configuration) -> dict[str, Any]:
         "in_flight": configuration.provisioning_state in IN_FLIGHT,
         "progress": _progress(statuses),
         "secrets": stored_secrets(configuration),
+        "has_failed": configuration.provisioning_state in AT_FAULT,
     }
 
 

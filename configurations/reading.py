@@ -21,6 +21,7 @@ SEVERITY: dict[str, int] = {
 }
 FAILED = frozenset({"Failed", "Canceled"})  # provisioning
 IN_FLIGHT = frozenset({"Creating", "Updating", "Deleting"})  # provisioning
+AT_FAULT = frozenset({"Failed", "Canceled"})  # the last write did not reach the cluster
 
 
 def columns(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from changes.models import Operation
 from clusters.models import Cluster
 from configurations.models import Configuration, SecretVersion
 from configurations.secrets import versions_of
+from configurations.wizard.source_fields import Text, secret_fields
 
 KEPT = timedelta(hours=48)
 
@@ -27,6 +28,14 @@ class StoredSecrets:
 
     versions: Sequence[SecretVersion]
     until: datetime | None
+
+    @property
+    def labelled(self) -> list[tuple[Text, SecretVersion]]:
+        """Each with the label that its field has in the wizard."""
+        known = secret_fields()
+        return [
+            (known[it.field].label if it.field in known else it.field, it) for it in self.versions
+        ]
 
     @property
     def is_over(self) -> bool:

@@ -25,7 +25,7 @@ from clusters.extension_choice import choice_form, choice_of
 from clusters.models import Cluster
 from configurations import proposals
 from configurations.models import Configuration, Draft
-from configurations.reading import IN_FLIGHT
+from configurations.reading import AT_FAULT, IN_FLIGHT
 from configurations.risks import bodies, own_step
 from configurations.secrets import (
     MARK,
@@ -371,9 +371,10 @@ def configuration_propose(
 
 
 def _send_again_target(configuration: Configuration) -> Target:
-    """The same body once more, for the secrets in it: Azure keeps them under 48 h."""
+    """The same body once more: for the secrets in it, which Azure keeps under 48 h, or because
+    the last write failed (a cluster that was away for as long never took it)."""
     known = with_known_secrets(configuration.observed, configuration.desired)
-    if not any(marks_in(known)):
+    if not any(marks_in(known)) and configuration.provisioning_state not in AT_FAULT:
         raise ChangeRefused(
             _("No secret of it is known here, so there is nothing to send again."),
             code="nothing_changed",
