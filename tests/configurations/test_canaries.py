@@ -125,9 +125,7 @@ def pages_of(change: Change, configuration: Configuration) -> Iterator[str]:
     for name in ("detail", "diff", "specification", "raw", "history", "changes", "send_again"):
         yield reverse(f"configurations:{name}", args=[configuration.pk])
     for face in ("az", "bicep", "azurerm", "azapi", "arm", "flux", "rest"):
-        for of in ("desired", "observed"):
-            query = f"?face={face}&of={of}"
-            yield reverse("configurations:face", args=[configuration.pk]) + query
+        yield reverse("configurations:face", args=[configuration.pk]) + f"?face={face}&of=desired"
         yield reverse("changes:face", args=[change.pk]) + f"?face={face}"
 
 
