@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from access.models import User
 from arm.checks import REQUIRED_PROVIDERS
@@ -21,7 +22,7 @@ from changes.models import Change, Operation, Problem
 from changes.services import change_submit
 from clusters import faces
 from clusters.gateways import extension_api
-from clusters.models import Connection
+from clusters.models import Cluster, Connection
 from clusters.prerequisites.readings import subscription_ask
 from clusters.sync import sync_soon
 from clusters.writes import apply_gateway, asked, polled, sent
@@ -94,7 +95,14 @@ class ProviderRegistrationKind:
         ]
 
     def facts(self, change: Change) -> Sequence[Fact]:
-        return [Fact(value="1", text=_("subscription"))]
+        subscriptions = {
+            target.steps[0].options["subscription_id"] for target in targets_of(change.content)
+        }
+        clusters = Cluster.objects.filter(subscription_id__in=subscriptions, gone_at=None).count()
+        return [
+            Fact(value=str(len(subscriptions)), text=_("subscription")),
+            Fact(value=str(clusters), text=ngettext("cluster in it", "clusters in it", clusters)),
+        ]
 
     def target_url(self, change: Change, position: int) -> str:
         connection_id = targets_of(change.content)[position].steps[0].options["connection_id"]

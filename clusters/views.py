@@ -98,6 +98,7 @@ def _detail(user: User, cluster: Cluster) -> dict[str, Any]:
         "extension": extension_of(cluster),
         "remedy": extension_remedy(extension_of(cluster)),
         "is_stale": listing.is_stale(cluster),
+        "is_openshift": "openshift" in cluster.distribution.lower(),
         "configurations": configurations[:CONFIGURATIONS_SHOWN],
         "risks": cluster_risks(cluster),
         "install": install,

@@ -229,3 +229,14 @@ def test_openshift_gets_the_commands_of_the_tutorial(page: Client) -> None:
         account = f"system:serviceaccount:flux-system:{name}-controller"
         assert f"oc adm policy add-scc-to-user nonroot {account}" in text
     assert text.count("data-copy=") >= 7
+
+
+def test_an_openshift_cluster_leads_there_before_the_install(
+    page: Client, environment: Environment
+) -> None:
+    cluster = ClusterFactory(environment=environment, distribution="openshift")
+    text = page.get(reverse("clusters:detail", args=[cluster.pk])).content.decode()
+    assert reverse("clusters:openshift") in text
+    other = ClusterFactory(environment=environment, distribution="k3s")
+    text = page.get(reverse("clusters:detail", args=[other.pk])).content.decode()
+    assert reverse("clusters:openshift") not in text
