@@ -218,6 +218,8 @@ class Agents:
             self._restore(cluster, simulation)
             simulation.online = self.is_online(cluster)
             simulation.state.federation = Federation(self._sim, cluster.key)
+            kubelet = (cluster.properties.get("identityProfile") or {}).get("kubeletidentity") or {}
+            simulation.state.kubelet_identity = str(kubelet.get("clientId") or "")
         return simulation
 
     def save(self) -> None:

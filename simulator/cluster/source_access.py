@@ -318,10 +318,13 @@ def workload_identity(state: ClusterState) -> str:
     """Return the client id that source-controller signs in as. Raises _NoTokenError.
 
     It needs the extension's `workloadIdentity.enable` with a client id, and a federated
-    credential of that identity for source-controller with this cluster's issuer.
+    credential of that identity for source-controller with this cluster's issuer. Without it the
+    nodes' own identity is taken where `useKubeletIdentity` says so, on AKS alone.
     """
     client = state.setting("workloadIdentity.azureClientId", "")
     if not state.enabled("workloadIdentity.enable", default=False) or not client:
+        if state.enabled("useKubeletIdentity", default=False) and state.kubelet_identity:
+            return state.kubelet_identity
         raise _NoTokenError(_NO_CREDENTIAL)
     if not state.federation(client, SUBJECT):
         raise _NoTokenError(_FOREIGN_SUBJECT)

@@ -57,6 +57,8 @@ class ClusterState:
         self.traits: dict[str, Any] = {}
         # Whether Microsoft Entra ID trusts a service account of this cluster.
         self.federation: Federation = lambda client_id, subject: True
+        # The client id of the nodes' own identity; "" where the cluster is no AKS.
+        self.kubelet_identity = ""
 
     @property
     def now(self) -> datetime:

@@ -26,6 +26,8 @@ PAGES = [
     "/configurations/drafts/",
     "/clusters/",
     "/clusters/1/",
+    "/clusters/1/workload-identity/",
+    "/clusters/openshift/",
     "/changes/",
     "/history/",
     "/account/",

@@ -189,6 +189,19 @@ def test_workload_identity_needs_setting_trust_and_the_right_identity(bench: Ben
 
 
 @pytest.mark.usefixtures("content")
+def test_the_kubelet_identity_signs_in_where_the_setting_says_so(bench: Bench) -> None:
+    bench.sources.expect(URL, access("azure", "kubelet-1"))
+    bench.simulation.state.kubelet_identity = "kubelet-1"  # as AKS has one
+    git(bench, provider="Azure")
+    assert bench.ready("config")[1] == "AuthenticationFailed"
+    settings = {"useKubeletIdentity": "true"}
+    bench.simulation.update_extension(version="1.24.1", settings=settings)
+    bench.settle()
+    bench.later(minutes=11)
+    assert bench.compliance() == "Compliant"
+
+
+@pytest.mark.usefixtures("content")
 def test_a_github_app_signs_in_by_a_local_secret(bench: Bench) -> None:
     bench.sources.expect(URL, access("github", "7:42"))
     git(bench, provider="GitHub")
