@@ -157,3 +157,19 @@ def test_a_second_start_goes_on(tmp_path: Any) -> None:
         assert [entry["sequence"] for entry in journal] == [1]
     finally:
         stop_process(second)
+
+
+def test_a_provider_can_be_offered_in_other_regions_only(
+    simulator: InProcessSimulator, azure: Azure
+) -> None:
+    namespace = "Microsoft.KubernetesConfiguration"
+    provider = f"/subscriptions/{azure.subscription_id}/providers/{namespace}"
+    extension = f"{azure.arc}/providers/{namespace}/extensions/flux"
+    body = {"properties": {"extensionType": "microsoft.flux"}}
+    simulator.control.set_locations(namespace, ["Norway East"])
+    shown = azure.call("GET", provider, version="2021-04-01").json()["resourceTypes"]
+    assert {place for it in shown for place in it["locations"]} == {"Norway East"}
+    refused = azure.call("PUT", extension, body, version="2025-03-01")
+    assert refused.json()["error"]["code"] == "LocationNotAvailableForResourceType"
+    simulator.control.set_locations(namespace)
+    assert azure.call("PUT", extension, body, version="2025-03-01").status_code == 201
