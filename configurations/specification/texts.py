@@ -175,19 +175,18 @@ def oci_url(value: str) -> Violation | None:
     registry, slash, name = value.removeprefix("oci://").partition("/")
     if not registry or not slash or not name.strip("/"):
         return _broken("url", _("Name the registry and the repository: oci://host/path."))
-    bare = re.split(r"[:@]", name, maxsplit=1)[0]
-    if bare != name:
+    bare = re.split(r"[:@]", name, maxsplit=1)[0].strip("/").lower()
+    if ":" in name or "@" in name:
         return _broken(
             "tag_in_url",
             _("Leave the tag or digest out of the URL: it is chosen by the reference type."),
             f"oci://{registry}/{bare}" if _OCI_NAME.fullmatch(bare) else None,
         )
     if not _OCI_NAME.fullmatch(name):
-        better = name.strip("/").lower()
         return _broken(
             "url",
             _("A repository has lower case letters, digits, and single . _ - or / between them."),
-            f"oci://{registry}/{better}" if _OCI_NAME.fullmatch(better) else None,
+            f"oci://{registry}/{bare}" if _OCI_NAME.fullmatch(bare) else None,
         )
     return None
 

@@ -464,7 +464,10 @@ BLOB: tuple[Item, ...] = (
         name="blob_local_auth_ref",
         path=("azureBlob", "localAuthRef"),
         label=_("Local authentication reference"),
-        hint=_LOCAL_HINT,
+        hint=_(
+            "The name of a Secret in the configuration's namespace on the cluster. Instead of "
+            "accountKey it may have sasKey, or tenantId, clientId and clientSecret."
+        ),
         when={"blob_sign_in": ("local",)},
         required=True,
     ),

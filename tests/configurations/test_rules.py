@@ -380,7 +380,7 @@ def test_the_whole(patch: dict[str, Any], expected: set[str]) -> None:
         (blob(localAuthRef="x", containerName="Fleet"), "fleet"),
         (blob(managedIdentity={"clientId": f"{{{GUID}}}"}), GUID),
         (oci(url="oci://ghcr.io/Team/Fleet"), "oci://ghcr.io/team/fleet"),
-        (oci(url="oci://ghcr.io/team/fleet:1.0"), "oci://ghcr.io/team/fleet"),
+        (oci(url="oci://ghcr.io/Team/fleet:1.0"), "oci://ghcr.io/team/fleet"),
         (oci(serviceAccountName="Puller"), "puller"),
     ],
 )
