@@ -70,6 +70,9 @@ ACTIONS: dict[str, Action] = {
     "secret.removed": Action(
         "requests", "key", "none", _("{actor} removed a secret from {object}"), _("{field}")
     ),
+    "source.check_asked": Action(
+        "requests", "checklist", "none", _("{actor} had the source of {object} checked"), _("{url}")
+    ),
     # --- reviews ---
     "change.approved": Action("reviews", "shield-check", "good", _("{actor} approved {object}")),
     "change.changes_requested": Action(

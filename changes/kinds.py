@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -71,6 +72,31 @@ class Fact:
     text: str
     tone: str = ""
     url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceItem:
+    """One finding: `detail` is a program's own words, `listed` names things one a line."""
+
+    tone: str  # good, warn, bad or none
+    icon: str
+    title: str
+    text: str = ""
+    detail: str = ""
+    listed: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Something that was tried before the review: what came out, and when."""
+
+    code: str
+    title: str
+    tone: str  # good, warn, bad, busy or none
+    icon: str
+    text: str
+    at: datetime | None
+    items: Sequence[EvidenceItem] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +187,14 @@ class Observing(Protocol):
 
     def moved_targets(self, change: Change) -> Sequence[int]:
         """Positions of targets whose last observed state is not the base that was submitted."""
+
+
+@runtime_checkable
+class Tried(Protocol):
+    """What a kind has besides when things were tried before the review, for reviewers to see."""
+
+    def evidence(self, change: Change) -> Sequence[Evidence]:
+        """What was tried, newest of each sort. Reads only the database."""
 
 
 @runtime_checkable

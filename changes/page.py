@@ -18,7 +18,18 @@ from audit.models import AuditEvent
 from changes.content import canonical, targets_of
 from changes.diff import Diff, after, diff
 from changes.four_eyes import may_in_all, standing_approvals, wrote
-from changes.kinds import Fact, Kind, Observing, Revisable, Risk, Step, Target, registered
+from changes.kinds import (
+    Evidence,
+    Fact,
+    Kind,
+    Observing,
+    Revisable,
+    Risk,
+    Step,
+    Target,
+    Tried,
+    registered,
+)
 from changes.models import Change, ChangeTarget, Operation, Problem, Review
 from changes.policy import policy_named
 from changes.problems import Explanation, explanation_of, needs_review_again
@@ -144,6 +155,12 @@ class ChangePage:
     @cached_property
     def facts(self) -> list[Fact]:
         return list(self.kind.facts(self.change)) if self.kind is not None else []
+
+    @cached_property
+    def evidence(self) -> list[Evidence]:
+        """What was tried before the review."""
+        kind: object = self.kind
+        return list(kind.evidence(self.change)) if isinstance(kind, Tried) else []
 
     def _line_of(self, anchor: str) -> str:
         """An anchor is the path of a value, "properties.kustomizations.apps.prune"."""

@@ -30,7 +30,7 @@ from changes.services import (
 )
 from live.pages import render_page
 
-PARTS = ("withdraw", "decision", "approvals", "targets", "story")
+PARTS = ("withdraw", "decision", "evidence", "approvals", "targets", "story")
 FORBIDDEN = {"no_right", "own_change"}
 
 

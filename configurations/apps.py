@@ -17,10 +17,12 @@ class ConfigurationsConfig(AppConfig):
         from configurations.kind import FluxConfigurationKind
         from configurations.observe import observe_due
         from configurations.removal import FluxRemovalKind
+        from configurations.source_checks.services import check_sweep
 
         register_encrypted("configurations.SecretVersion", "token")
         kinds.register(FluxConfigurationKind())
         kinds.register(FluxRemovalKind())
         sweeping.register(observe_due)
+        sweeping.register(check_sweep)
         register_fleet_reader(observe_fleet)
         links.register_named("configuration", "configurations:detail")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from arm import Accepted, ArmError, NotFound
 from changes.content import secret_versions_in, targets_of
 from changes.faces import Face
-from changes.kinds import Fact, Live, Polled, Risk, Sent, Step, Target
+from changes.kinds import Evidence, Fact, Live, Polled, Risk, Sent, Step, Target
 from changes.models import Change, Operation
 from clusters.faces import cluster_of as cluster_for_faces
 from clusters.problems import write_problem
@@ -20,8 +20,9 @@ from configurations import aftermath
 from configurations.blast import facts_of
 from configurations.faces.writes import faces_of_write
 from configurations.models import Configuration
-from configurations.risks import own_step, risks_of
+from configurations.risks import own_step, risks_of, worst_first
 from configurations.secrets import filled_in
+from configurations.source_checks.showing import change_evidence, change_risks
 from configurations.specification.wire import equal_to_desired, live_digest, merged
 
 NAME = "flux_configuration"
@@ -50,10 +51,13 @@ class FluxConfigurationKind:
         return _("Flux configuration")
 
     def risks(self, change: Change) -> Sequence[Risk]:
-        return risks_of(change)
+        return worst_first([*risks_of(change), *change_risks(change)])
 
     def facts(self, change: Change) -> Sequence[Fact]:
         return facts_of(change)
+
+    def evidence(self, change: Change) -> Sequence[Evidence]:
+        return change_evidence(change)
 
     def target_url(self, change: Change, position: int) -> str:
         target = targets_of(change.content)[position]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from access.models import User
@@ -179,3 +180,46 @@ class SecretVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.field}, version {self.pk}"
+
+
+class SourceCheck(models.Model):
+    """One check of the source that a draft names (source_checks/): what it asks, what was found.
+
+    `subject` is what the result depends on and `digest` its SHA-256: a draft or change with another
+    one makes the result stale. Times in UTC.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        LOST = "lost", _("Broken off")
+
+    draft = models.ForeignKey(Draft, models.CASCADE, related_name="source_checks")
+    asked_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    subject = models.JSONField()
+    digest = models.CharField(max_length=64)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    attempt = models.PositiveIntegerField(default=0)  # who may write the result
+    commit = models.CharField(max_length=64, blank=True)
+    failed = models.BooleanField(default=False)
+    report = models.JSONField(default=dict)  # source_checks.checking.checked
+    asked_at = models.DateTimeField()
+    rung_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["state", "lease_until"])]
+
+    def __str__(self) -> str:
+        return f"source check {self.pk} of draft {self.draft_id}"
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its worker is gone, noted or not."""
+        if self.state == self.State.RUNNING and self.lease_until is not None:
+            return self.lease_until < timezone.now()
+        return self.state == self.State.LOST

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -27,7 +27,11 @@ def risks_of(change: Change) -> list[Risk]:
     found: dict[tuple[str, str], Risk] = {}
     for risk in (*_of_places(targets), *_of_bodies(targets)):
         found.setdefault((risk.code, risk.text), risk)
-    return sorted(found.values(), key=lambda risk: _ORDER.get(risk.tone, 3))
+    return worst_first(found.values())
+
+
+def worst_first(risks: Iterable[Risk]) -> list[Risk]:
+    return sorted(risks, key=lambda risk: _ORDER.get(risk.tone, 3))
 
 
 def own_step(target: Target) -> Step | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.conf import settings
 
 from configurations import observe, secrets
+from configurations.source_checks import services as source_checks
 
 
 @shared_task(ignore_result=True)
@@ -23,3 +25,14 @@ def observe_one(configuration_id: int) -> None:
 def secrets_clean_up() -> None:
     """What beat asks for every hour: delete the secrets that nothing can send any more."""
     secrets.secrets_clean_up()
+
+
+_CHECK_SECONDS = int(settings.SOURCE_CHECKS["seconds"])
+
+
+@shared_task(
+    ignore_result=True, soft_time_limit=_CHECK_SECONDS + 20, time_limit=_CHECK_SECONDS + 40
+)
+def source_check_run(check_id: int) -> None:
+    """Check one source; in a queue of its own."""
+    source_checks.check_run(check_id)

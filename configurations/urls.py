@@ -22,6 +22,7 @@ urlpatterns = [
         "drafts/<int:pk>/kustomizations", wizard.draft_kustomizations, name="draft_kustomizations"
     ),
     path("drafts/<int:pk>/review", wizard.draft_review, name="draft_review"),
+    path("drafts/<int:pk>/check", wizard.draft_check, name="draft_check"),
     path("drafts/<int:pk>/face", wizard.draft_face, name="draft_face"),
     path("drafts/<int:pk>/discard", wizard.draft_discard, name="draft_discard"),
     path("revise/<int:pk>", wizard.revise, name="revise"),

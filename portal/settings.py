@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import dj_database_url
@@ -176,6 +177,8 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "changes.*": {"queue": "apply"},
     "clusters.*": {"queue": "sync"},
+    # A slow clone must never keep a write or a read waiting.
+    "configurations.tasks.source_check_run": {"queue": "source-checks"},
     "configurations.*": {"queue": "sync"},
 }
 CELERY_TIMEZONE = "UTC"
@@ -268,6 +271,36 @@ if FLUX_VERSIONS_PATH and not Path(FLUX_VERSIONS_PATH).is_file():
 
 # A text of a million characters can be pasted to be brought in.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000
+
+
+# --- Check the source -----------------------------------------------------------------------
+def _local_sources(entries: list[str]) -> dict[str, str]:
+    """URL=PATH, as the simulator's --repo; the last "=" divides."""
+    found = {}
+    for entry in filter(None, entries):
+        url, divided, path = entry.rpartition("=")
+        if not divided or not Path(path).is_absolute():
+            raise ImproperlyConfigured(
+                "FLUXGATE_SOURCE_CHECK_LOCAL takes URL=PATH with an absolute path, "
+                f"comma-separated; not {entry!r}."
+            )
+        found[url.strip().rstrip("/").removesuffix(".git").lower()] = path
+    return found
+
+
+SOURCE_CHECKS: dict[str, Any] = {
+    "on": env.bool("FLUXGATE_SOURCE_CHECK", False),
+    "hosts": env.list("FLUXGATE_SOURCE_CHECK_HOSTS", ["github.com", "gitlab.com", "bitbucket.org"]),
+    "private_hosts": env.list("FLUXGATE_SOURCE_CHECK_PRIVATE_HOSTS", []),
+    "ca_file": env.str("FLUXGATE_SOURCE_CHECK_CA_PATH", ""),
+    "local": _local_sources(env.list("FLUXGATE_SOURCE_CHECK_LOCAL", [])),
+    "seconds": env.float(
+        "FLUXGATE_SOURCE_CHECK_SECONDS", 60.0, validate=environs.validate.Range(min=1, max=600)
+    ),
+    "megabytes": env.int(
+        "FLUXGATE_SOURCE_CHECK_MEGABYTES", 100, validate=environs.validate.Range(min=1, max=4096)
+    ),
+}
 
 # --- Sign-in and sessions -------------------------------------------------------------------
 LOGIN_URL = "access:sign_in"

@@ -25,6 +25,8 @@ from typing import Any
 STOP_SECONDS = 6.0  # before SIGKILL
 STEADY_SECONDS = 5.0  # a part that lived this long starts again at once
 LONGEST_PAUSE_SECONDS = 10.0
+# Where the simulator has the sample repository stand in for it.
+TUTORIAL_URL = "https://github.com/Azure/gitops-flux2-kustomize-helm-mt"
 
 
 @dataclass
@@ -140,6 +142,7 @@ def open_house(house: House, data: Path, port: int) -> None:
     simulated = not os.environ.get("FLUXGATE_AZURE_CLOUD")
     if simulated:
         azure = start_simulator(house, data)
+        offer_source_checks(data)
     prepare(azure, demo=simulated)
     # It warns of root each time; a container often has no other user.
     quiet = "ignore:You're running the worker with superuser"
@@ -158,6 +161,10 @@ def open_house(house: House, data: Path, port: int) -> None:
         "-l",
         "WARNING",
     )
+    if os.environ.get("FLUXGATE_SOURCE_CHECK", "").lower() in {"1", "true", "yes", "on"}:
+        # One at a time, and apart: a slow clone keeps no write waiting.
+        quietly = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING"]
+        house.add("source-checks", *celery, "worker", "-Q", "source-checks", "-c", "1", *quietly)
     house.add(
         "beat", *celery, "beat", "-s", str(data / "beat-schedule"), "-l", "WARNING", "--pidfile="
     )
@@ -311,6 +318,20 @@ def start_simulator(house: House, data: Path) -> dict[str, str]:
         "FLUXGATE_AZURE_CLIENT_SECRET": found["client_secret"],
         "FLUXGATE_AZURE_SUBSCRIPTIONS": ",".join(found["subscription_ids"]),
     }
+
+
+def offer_source_checks(data: Path) -> None:
+    """Let sources be checked in the demo too: where the simulator finds a repository on this
+    machine, so does the check. What the environment says already stays."""
+    options = shlex.split(os.environ.get("SIMULATOR_OPTIONS", ""))
+    mapped = [f"{TUTORIAL_URL}={data / 'simulator' / 'sample'}"]
+    for place, word in enumerate(options):
+        given = options[place + 1] if word == "--repo" and place + 1 < len(options) else ""
+        url, _equals, path = (given or word.partition("--repo=")[2]).rpartition("=")
+        if url:
+            mapped.append(f"{url}={Path(path).expanduser().resolve()}")
+    os.environ.setdefault("FLUXGATE_SOURCE_CHECK", "true")
+    os.environ.setdefault("FLUXGATE_SOURCE_CHECK_LOCAL", ",".join(mapped))
 
 
 def free_port() -> int:

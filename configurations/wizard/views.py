@@ -22,6 +22,8 @@ from clusters.models import Cluster
 from configurations import services
 from configurations.access_checks import change_for, cluster_for, configuration_for, draft_for
 from configurations.models import Draft
+from configurations.source_checks.services import check_request
+from configurations.source_checks.showing import draft_check as draft_check_of
 from configurations.specification.wire import desired_part, spoken
 from configurations.wizard import pages, rows
 from configurations.wizard.clusters import cluster_search
@@ -39,6 +41,7 @@ from configurations.wizard.source_form import (
     removed_secret,
     secret_refusal,
 )
+from live.pages import render_page
 
 
 # --- Begin, resume, discard -----------------------------------------------------------------
@@ -250,10 +253,7 @@ def draft_review(request: HttpRequest, pk: int) -> HttpResponse:
     draft = draft_for(request, pk)
     form = ReasonForm(request.POST or None, initial=draft.data["review"])
     if request.method == "POST":
-        values: dict[str, Any] = {"reason": request.POST.get("reason", "")}
-        if "install-settings" in request.POST:
-            values["install"] = posted_choice(request.POST)
-        services.draft_save(draft=draft, step="review", change=lambda saved: {**saved, **values})
+        _save_review(request, draft)
         if request.POST.get("go") in {"previous", "later"}:
             return _go(request, draft, "review", sound=False)
         if request.POST.get("go") == "submit" and form.is_valid():
@@ -263,7 +263,29 @@ def draft_review(request: HttpRequest, pk: int) -> HttpResponse:
                 form.add_error(None, str(refusal))
             else:
                 return redirect("changes:detail", change.pk)
-    return render(request, "configurations/wizard/review.html", _review_page(request, draft, form))
+    parts = {"source-check": "configurations/wizard/_check.html"}
+    template = "configurations/wizard/review.html"
+    return render_page(request, template, lambda: _review_page(request, draft, form), parts=parts)
+
+
+def _save_review(request: HttpRequest, draft: Draft) -> None:
+    values: dict[str, Any] = {"reason": request.POST.get("reason", "")}
+    if "install-settings" in request.POST:
+        values["install"] = posted_choice(request.POST)
+    services.draft_save(draft=draft, step="review", change=lambda saved: {**saved, **values})
+
+
+@require_POST
+def draft_check(request: HttpRequest, pk: int) -> HttpResponse:
+    """Keep what was typed and have a worker check the source."""
+    draft = draft_for(request, pk)
+    if "reason" in request.POST:
+        _save_review(request, draft)
+    try:
+        check_request(draft=draft, by=user_of(request))
+    except ChangeRefused as refusal:
+        messages.error(request, str(refusal))
+    return redirect(pages.step_url(draft, "review") + "#source-check")
 
 
 def _review_page(request: HttpRequest, draft: Draft, form: ReasonForm) -> dict[str, Any]:
@@ -284,6 +306,8 @@ def _review_page(request: HttpRequest, draft: Draft, form: ReasonForm) -> dict[s
         "install": _install_form(draft),
         "known": known(),
         "order": pages.order_of(draft),
+        "check_scope": f"draft:{draft.pk}",
+        **draft_check_of(draft),
     }
 
 

@@ -200,6 +200,14 @@ ROWS = [
         hidden_from=EVERYBODY - AUTHOR,
     ),
     Row(
+        url="configurations:draft_check",
+        method="post",
+        args=_draft,
+        allowed=AUTHOR,
+        hidden_from=EVERYBODY - AUTHOR,
+        ok=302,
+    ),
+    Row(
         url="configurations:draft_discard",
         method="post",
         args=_draft,
