@@ -27,6 +27,12 @@ class Page(StrEnum):
     CLUSTER = "cluster"
 
 
+class Words(str):
+    """Words of a command of our own, which are not quoted."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Symptom:
     """One entry.
@@ -78,4 +84,8 @@ def command_of(entry: Symptom, place: Mapping[str, str], message: str, reason: s
     needed = set(re.findall(r"{(\w+)}", entry.command))
     if not all(names.get(name) for name in needed):
         return ""
-    return entry.command.format(**{name: shlex.quote(names[name]) for name in needed})
+    return entry.command.format(**{name: _quoted(names[name]) for name in needed})
+
+
+def _quoted(value: str) -> str:
+    return str(value) if isinstance(value, Words) else shlex.quote(value)

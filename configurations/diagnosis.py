@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from clusters.cluster_symptoms import CLUSTER_SYMPTOMS, place_of, reach_of
 from clusters.models import Extension
-from clusters.rulebook import Symptom, command_of, first_of
+from clusters.rulebook import Symptom, Words, command_of, first_of
 from configurations.models import Compliance, Configuration, ObjectStatus
 from configurations.reading import FAILED, kustomizations_of
 from configurations.rulebook import advice_for
+from configurations.wizard.local_secret import content_of
 
 # These say that something else is not ready; whoever waits is never the cause.
 WAITING_REASONS = frozenset({"DependencyNotReady", "SourceNotReady"})
@@ -128,7 +129,21 @@ def _command(configuration: Configuration, found: Finding) -> str:
     if found.roots:
         place |= {"kind": found.roots[0].kind, "object": found.roots[0].name}
         place["path"] = _path(configuration, found.roots[0])
+        place["secret_keys"] = _secret_keys(configuration, found.roots[0])
     return command_of(found.advice, place, found.message, found.reason)
+
+
+def _secret_keys(configuration: Configuration, root: ObjectStatus) -> Words:
+    """What the Secret of a failing source has to have, as words of `kubectl create secret`."""
+    kind = configuration.source_kind if not root.applied_by else root.kind
+    if kind == "OCIRepository":
+        return Words(
+            "--type=kubernetes.io/dockerconfigjson --from-file=.dockerconfigjson=config.json"
+        )
+    git = (configuration.observed or {}).get("gitRepository") or {}
+    sign_in = str(git.get("provider") or "").lower()
+    source = {"url": configuration.source_url, "sign_in": sign_in}
+    return Words(" ".join(content_of(kind, source)[1]))
 
 
 def _host(url: str) -> str:

@@ -75,8 +75,7 @@ SOURCE_SYMPTOMS: tuple[Symptom, ...] = (
         _("The secret that signs in to the source is not on the cluster."),
         _("A local reference names a Secret in the configuration's namespace."),
         _("Create the Secret in that namespace, or propose another local reference."),
-        command="kubectl create secret generic {secret} --namespace {in_namespace} "
-        "--from-literal=username=USER --from-literal=password=KEY",
+        command="kubectl create secret generic {secret} --namespace {in_namespace} {secret_keys}",
         page=Page.EDIT,
         source=_GIT,
     ),

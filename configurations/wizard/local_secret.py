@@ -37,7 +37,7 @@ def local_secret(
         return None
     name = shlex.quote(str(source.get(field) or "source-auth"))
     head = f"kubectl create secret generic {name} -n {shlex.quote(namespace or 'default')}"
-    keys, words = _content(kind, source)
+    keys, words = content_of(kind, source)
     if kind == "OCIRepository":
         _kind, host = source_place(properties)
         head = head.replace("generic", "docker-registry", 1)
@@ -49,7 +49,8 @@ def local_secret(
     return LocalSecret(field, keys, " \\\n  ".join((head, *words)))
 
 
-def _content(kind: str, source: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def content_of(kind: str, source: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys of a source's Secret, and the words of `kubectl create secret` that give them."""
     if kind == "Bucket":
         return _literals(accesskey="ACCESS_KEY", secretkey="SECRET_KEY")
     if kind == "AzureBlob":

@@ -259,6 +259,29 @@ def test_the_page_names_the_cause_and_who_waits(
     assert "nginx: Helm install failed" in listed
 
 
+def test_the_remedy_has_its_command_and_the_way_to_the_change(
+    client: Client, author: User, configuration: Configuration
+) -> None:
+    statuses = [
+        status(
+            "GitRepository", "cluster-config", "Non-Compliant", reason="AuthenticationFailed",
+            message="failed to get secret 'cluster-config/sign-in': secrets \"sign-in\" not found",
+        )
+    ]  # fmt: skip
+    body = resource(configuration.arm_id, statuses=statuses, complianceState="Non-Compliant")
+    configuration_observe(configuration_id=configuration.pk, resource=body)
+    text = page(client, reverse("configurations:detail", args=[configuration.pk]))
+    command = (
+        "kubectl create secret generic sign-in --namespace cluster-config "
+        "--from-literal=username=USER --from-literal=password=PASSWORD_OR_TOKEN"
+    )
+    assert f'data-copy="{command}"' in text
+    assert 'form="propose"' not in text  # a viewer proposes nothing
+    client.force_login(author)
+    text = page(client, reverse("configurations:detail", args=[configuration.pk]))
+    assert 'form="propose"' in text
+
+
 def test_without_a_fetched_source_everything_else_waits_for_it(
     client: Client, configuration: Configuration
 ) -> None:

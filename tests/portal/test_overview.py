@@ -72,6 +72,27 @@ def test_a_configuration_that_is_gone_is_not_counted(
     assert Overview(viewer).counts.total == 0
 
 
+def test_causes_are_counted_by_the_entry_of_the_rule_book(
+    environment: Environment, viewer: User
+) -> None:
+    """The words differ, since each names its own branch; what is wrong is the same."""
+    on = fleet.cluster(environment)
+    for name in ("a", "b"):
+        fleet.configuration(
+            on,
+            name,
+            "Non-Compliant",
+            cause=f"{name}: couldn't find it",
+            cause_code="branch_missing",
+        )
+    # Read before the book knew it: recognised by its text.
+    text = 'c: unable to clone: couldn\'t find remote ref "refs/heads/c"'
+    fleet.configuration(on, "c", "Non-Compliant", cause=text)
+    (cause,) = Overview(viewer).causes
+    assert cause.configurations == 3
+    assert cause.title == "The branch does not exist in the repository."
+
+
 def test_the_same_cause_is_told_once_and_the_worst_first(
     viewer: User, environment: Environment
 ) -> None:
