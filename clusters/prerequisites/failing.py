@@ -53,6 +53,10 @@ def _extension() -> Q:
     return Q(extension__provisioning_state__in=("Failed", "Canceled"))
 
 
+def _flux_v1() -> Q:
+    return Q(flux_v1_at__isnull=False) & ~Q(flux_v1=[])
+
+
 def _providers() -> Q:
     by_place: dict[tuple[int, str], list[str]] = defaultdict(list)
     for connection, subscription, found in _subscriptions():
@@ -107,6 +111,7 @@ FAILURES = {
         Failure("rights", _("The portal lacks rights"), _rights),
         Failure("region", _("Flux is not offered in the region"), _region),
         Failure("extension", _("Extension failed"), _extension),
+        Failure("flux_v1", _("Flux v1 is on the cluster"), _flux_v1),
     )
 }
 

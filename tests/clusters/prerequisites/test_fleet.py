@@ -85,6 +85,7 @@ def mixed() -> Connection:
     ClusterFactory(connection=connection, subscription_id=OTHER, resource_group="Poor-RG")
     ExtensionFactory(cluster=ClusterFactory(connection=connection), provisioning_state="Failed")
     ExtensionFactory(cluster=ClusterFactory(connection=connection))
+    ClusterFactory(connection=connection, flux_v1=["old"], flux_v1_at=timezone.now())
     return connection
 
 
@@ -106,6 +107,7 @@ def test_each_failure_is_counted_once(mixed: Connection) -> None:
         "rights": 1,
         "region": 1,
         "extension": 1,
+        "flux_v1": 1,
     }
 
 
