@@ -179,7 +179,10 @@ def _of_source(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[
     if old_kind != new_kind:
         yield Risk(
             code="source_kind", tone="bad", icon="replace", anchor="properties.sourceKind",
-            text=_("The kind of source changes from %(old)s to %(new)s.")
+            text=_(
+                "The kind of source changes from %(old)s to %(new)s: paths, and what prune "
+                "deletes, are judged by the new one."
+            )
             % {"old": old_kind, "new": new_kind},
         )  # fmt: skip
         return

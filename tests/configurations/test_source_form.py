@@ -11,7 +11,8 @@ from django.urls import reverse
 from access.models import User
 from clusters.models import Cluster
 from configurations import services
-from configurations.models import Draft
+from configurations.models import Configuration, Draft
+from configurations.risks import risks_of
 from configurations.wizard.source_form import SourceForm
 from tests.configurations.test_secrets import GIT, WAYS, drafted
 
@@ -117,3 +118,23 @@ def test_a_change_with_a_generated_key_pair_reopens_as_one(
     again = services.draft_revise(author=author, change=change)
     assert again.data["source"]["sign_in"] == "ssh_generated"
     assert services.draft_violations(again) == []
+
+
+def test_a_patch_to_another_kind_takes_the_old_body_away(
+    author: User, configuration: Configuration, client_of: ClientOf
+) -> None:
+    """JSON merge: what is only left out would stay, and Azure refuses two bodies."""
+    draft = services.draft_edit(author=author, configuration=configuration)
+    local = {**WAYS["bucket"][0], "bucket_sign_in": "local", "bucket_local_auth_ref": "keys"}
+    del local["bucket_secret_key"]
+    client_of(author).post(reverse("configurations:draft_source", args=[draft.pk]), local)
+    draft.refresh_from_db()
+    Configuration.objects.update(adopted=True)
+    change = services.draft_submit(draft=draft, reason="From Git to a bucket")
+    step = change.content["targets"][0]["steps"][0]
+    assert step["method"] == "PATCH"
+    assert step["body"]["properties"]["sourceKind"] == "Bucket"
+    assert step["body"]["properties"]["gitRepository"] is None
+    assert step["body"]["properties"]["bucket"]["localAuthRef"] == "keys"
+    risks = {it.code for it in risks_of(change)}
+    assert "source_kind" in risks
