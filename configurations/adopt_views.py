@@ -23,7 +23,8 @@ from configurations.wizard.forms import ReasonForm
 def adopt(request: HttpRequest) -> HttpResponse:
     """Those that were picked, or else what the filter finds and Fluxgate never wrote."""
     user = user_of(request)
-    candidates = adopting.candidates_of(user, _wanted(request))
+    seen = _seen(request)
+    candidates = adopting.candidates_of(user, _wanted(request), seen)
     ready = [it.configuration for it in candidates if not it.why_not]
     _allow(request, [it.configuration.cluster.environment_id for it in candidates])
     form = ReasonForm(request.POST if request.method == "POST" else None)
@@ -33,6 +34,7 @@ def adopt(request: HttpRequest) -> HttpResponse:
                 author=user,
                 pks=[it.pk for it in ready],
                 reason=form.cleaned_data["reason"],
+                seen=seen,
             )
         except ChangeRefused as refusal:
             form.add_error(None, str(refusal))
@@ -59,6 +61,12 @@ def _wanted(request: HttpRequest) -> Q:
         return Q(pk__in=picked)
     others = [it for it in Query.of(request.GET).tokens if it.key != "managed"]
     return search.condition([*others, UNMANAGED]) & Q(gone_at=None)
+
+
+def _seen(request: HttpRequest) -> dict[int, str]:
+    """What each looked like on the page that was posted."""
+    pairs = (it.partition(":") for it in request.POST.getlist("seen"))
+    return {int(pk): it for pk, _colon, it in pairs if pk.isdecimal() and len(pk) < 19}
 
 
 def _allow(request: HttpRequest, environment_ids: list[int | None]) -> None:

@@ -26,6 +26,7 @@ from configurations.specification.wire import desired_part, spoken
 from live.services import bump
 
 LIMIT = 200  # in one act
+Seen = Mapping[int, str]  # key of a configuration -> its observed digest
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,15 @@ class Candidate:
     why_not: str
 
 
-def candidates_of(user: User, wanted: Q) -> list[Candidate]:
+def candidates_of(user: User, wanted: Q, seen: Seen | None = None) -> list[Candidate]:
     """What the person may see of `wanted`, at most LIMIT, by name. One query."""
     rows: QuerySet[Configuration] = Configuration.objects.visible_to(user).filter(wanted)
     found = rows.select_related("cluster__environment").order_by("name", "id")[:LIMIT]
-    return [Candidate(it, why_not(it, user)) for it in found]
+    return [Candidate(it, why_not(it, user, seen)) for it in found]
 
 
-def why_not(configuration: Configuration, user: User) -> str:
-    """Why this person cannot adopt it now; "" where they can."""
+def why_not(configuration: Configuration, user: User, seen: Seen | None = None) -> str:
+    """Why this person cannot adopt it now; "" where they can. `seen`: what they looked at."""
     if not rights_of(user).may(Act.PROPOSE, configuration.cluster.environment_id):
         return _("You may not propose changes there.")
     if configuration.desired is not None:
@@ -53,18 +54,25 @@ def why_not(configuration: Configuration, user: User) -> str:
         return _("Azure does not show it.")
     if configuration.provisioning_state in IN_FLIGHT:
         return _("A write of it is under way.")
+    if (seen or {}).get(configuration.pk, configuration.observed_digest) != (
+        configuration.observed_digest
+    ):
+        return _("It has changed in Azure since you opened the page. Look at it again.")
     return ""
 
 
 @transaction.atomic
-def configurations_adopt(*, author: User, pks: Sequence[int], reason: str = "") -> int:
+def configurations_adopt(
+    *, author: User, pks: Sequence[int], reason: str = "", seen: Seen | None = None
+) -> int:
     """Make what is live the approved state of each; how many were adopted.
 
-    What cannot be adopted is left as it is. ChangeRefused (`nothing_adopted`) where none can.
+    What cannot be adopted is left as it is, and what has another digest by now than the person
+    has `seen`. ChangeRefused (`nothing_adopted`) where none can.
     """
     rows = Configuration.objects.select_for_update(of=("self",)).visible_to(author)
     found = rows.filter(pk__in=list(pks)[:LIMIT]).select_related("cluster").order_by("pk")
-    adopted = [it for it in found if not why_not(it, author)]
+    adopted = [it for it in found if not why_not(it, author, seen)]
     if not adopted:
         raise ChangeRefused(_("None of these can be adopted now."), code="nothing_adopted")
     for it in adopted:

@@ -53,6 +53,7 @@ def configuration_list(request: HttpRequest) -> HttpResponse:
             "sort_urls": {key: query.url(sort=key) for key in listing.SORTS},
             "may_propose": rights_of(user_of(request)).may_anywhere(Act.PROPOSE),
             "forms": FORMS,
+            "adopts": listing.UNMANAGED in query.tokens,
         }
 
     return render_page(

@@ -23,6 +23,8 @@ PAGES = [
     "/configurations/",
     "/configurations/?q=state%3Asuspended+name%3Anothing",
     "/configurations/new",
+    "/configurations/bring-in",
+    "/configurations/adopt",
     "/configurations/drafts/",
     "/clusters/",
     "/clusters/1/",
@@ -42,7 +44,7 @@ LOOKS = {
     "dark": {"color_scheme": "dark", "width": 1440},
     "narrow": {"color_scheme": "light", "width": 390},
 }
-TABS = ("", "diff", "specification", "changes", "history", "raw")
+TABS = ("", "diff", "specification", "faces", "changes", "history", "raw")
 
 
 def test_axe_is_the_recorded_one() -> None:

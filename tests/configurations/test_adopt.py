@@ -161,6 +161,21 @@ def test_the_reason_is_asked_for_and_the_choice_stays(
     assert not fresh(configuration).managed
 
 
+def test_what_changed_since_the_page_was_opened_is_to_be_looked_at_again(
+    client: Client, configuration: Configuration
+) -> None:
+    shown = client.get(URL, {"pick": configuration.pk}).content.decode()
+    seen = f"{configuration.pk}:{configuration.observed_digest}"
+    assert f'value="{seen}"' in shown
+    configuration_observe(
+        configuration_id=configuration.pk, resource=resource(configuration, suspend=True)
+    )
+    data = {"pick": configuration.pk, "seen": seen, **REASON}
+    page = client.post(URL, data).content.decode()
+    assert "has changed in Azure since you opened the page" in page
+    assert not fresh(configuration).managed
+
+
 @pytest.mark.parametrize("pick", ["x", "-1", "99999999999999999999", "0"])
 def test_a_choice_of_nothing_is_not_found(client: Client, pick: str) -> None:
     assert client.get(URL, {"pick": pick}).status_code == 404
@@ -175,6 +190,7 @@ def test_the_list_finds_and_counts_them_and_the_overview_leads_there(
     page = client.get("/configurations/?q=managed:no").content.decode()
     assert "cluster-config" in page
     assert "adopted-one" not in page
+    assert f'href="{URL}?q=managed%3Ano"' in page  # all of them at once
     assert "adopted-one" in client.get("/configurations/?q=managed:yes").content.decode()
     assert client.get("/configurations/?q=managed:perhaps").status_code == 200
     listed = client.get("/configurations/").content.decode()

@@ -82,8 +82,13 @@ _blob = st.fixed_dictionaries(
         "localAuthRef": words,
         "managedIdentity": st.fixed_dictionaries({"clientId": texts}),
         "servicePrincipal": st.fixed_dictionaries(
-            {"clientId": texts, "tenantId": texts, "clientSecret": st.just("S3CRET-sp")},
-            optional={"clientCertificateSendChain": st.just(True)},
+            {"clientId": texts, "tenantId": texts},
+            optional={
+                "clientSecret": st.just("S3CRET-sp"),
+                "clientCertificate": st.just("S3CRET-cert"),
+                "clientCertificatePassword": st.just("S3CRET-pass"),
+                "clientCertificateSendChain": st.just(True),
+            },
         ),
         "accountKey": st.just("S3CRET-account"),
         "sasToken": st.just("S3CRET-sas"),
@@ -106,7 +111,9 @@ _oci = st.fixed_dictionaries(
         "useWorkloadIdentity": flags,
         "serviceAccountName": words,
         "tlsConfig": some(
-            clientCertificate=st.just("S3CRET-cert"), privateKey=st.just("S3CRET-key")
+            clientCertificate=st.just("S3CRET-cert"),
+            privateKey=st.just("S3CRET-key"),
+            caCertificate=st.just("S3CRET-ca"),
         ),
         "localAuthRef": words,
         **_times,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from configurations.faces import Face, Place, faces_context, faces_of
 from configurations.faces.bring_in import bring_in
@@ -146,15 +147,17 @@ SCHEMAS = Path("/work/shared/azure-data/schema")
 
 
 @pytest.mark.skipif(not SCHEMAS.is_dir(), reason="the saved ARM schemas are not here")
-@given(specifications())
-@settings(max_examples=60, deadline=None)
-def test_the_template_keeps_the_schema_of_arm(wire):
+@pytest.mark.parametrize("kind", SOURCES)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_the_template_keeps_the_schema_of_arm(kind, data):
     import jsonschema
     from referencing import Registry, Resource
     from referencing.jsonschema import DRAFT4
 
     saved = json.loads((SCHEMAS / "Microsoft.KubernetesConfiguration-2025-04-01.json").read_text())
     expression = {"type": "string", "pattern": r"^\[([^\[].*)?\]$"}
+    wire = data.draw(specifications(kinds=(kind,)))
     registry = Registry().with_resources(
         [
             ("urn:saved", Resource(saved, DRAFT4)),

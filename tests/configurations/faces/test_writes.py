@@ -16,6 +16,7 @@ from changes.content import targets_of
 from changes.faces import Face, faces_of
 from changes.kinds import Step, Target
 from changes.models import Change
+from changes.services import change_submit
 from clusters.extension_changes import uninstall_step, update_step
 from clusters.models import Cluster
 from configurations import proposals, services
@@ -199,6 +200,29 @@ def test_the_review_page_shows_each_write_in_the_chosen_form_with_its_file(
         assert answer.status_code == 200
         assert answer["Content-Disposition"].startswith('attachment; filename="')
     assert targets_of(change.content)[0].steps[1].body is not None
+
+
+def test_of_many_targets_one_is_shown_and_each_can_be_reached(
+    client_of: Any, author: User, cluster: Cluster, bare_cluster: Cluster
+) -> None:
+    targets = [
+        proposals.create_target(it, "cluster-config", _properties())
+        for it in (cluster, bare_cluster)
+    ]
+    change = change_submit(
+        author=author, kind="flux_configuration", verb="create", title="Both", reason="x",
+        targets=targets,
+    )  # fmt: skip
+    client: Client = client_of(author)
+    first = client.get(f"/changes/{change.pk}/").content.decode()
+    assert "Target 1 of 2: flux-demo-arc" in first
+    assert "k8s-extension create" not in first  # it is there already
+    second = client.get(f"/changes/{change.pk}/?target=1").content.decode()
+    assert "Target 2 of 2: bare-arc" in second
+    assert "k8s-extension create" in second
+    assert "target=1#faces" in first
+    file = client.get(f"/changes/{change.pk}/face?target=1&step=1&face=az").content.decode()
+    assert "-c bare-arc" in file
 
 
 def test_a_configuration_has_every_face_and_each_is_a_file(
