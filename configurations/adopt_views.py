@@ -28,6 +28,7 @@ def adopt(request: HttpRequest) -> HttpResponse:
     ready = [it.configuration for it in candidates if not it.why_not]
     _allow(request, [it.configuration.cluster.environment_id for it in candidates])
     form = ReasonForm(request.POST if request.method == "POST" else None)
+    form.fields["reason"].help_text = _("It stays in the history.")
     if request.method == "POST" and form.is_valid():
         try:
             done = adopting.configurations_adopt(
