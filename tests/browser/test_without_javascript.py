@@ -129,7 +129,7 @@ def test_filters_and_sign_out(sign_in: SignIn) -> None:
     page.get_by_role("link", name="Clear the filter").click()
     assert page.url.endswith("/configurations/")
 
-    page.locator(".fg-menu summary").click()
+    page.get_by_label(re.compile("^You:")).click()
     page.get_by_role("button", name="Sign out").click()
     page.goto("/configurations/")
     expect(page.get_by_label("Password", exact=True)).to_be_visible()
