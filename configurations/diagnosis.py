@@ -79,6 +79,11 @@ def find(
 ) -> Finding:
     """The cause among what Azure reports of one configuration."""
     causes = roots_of(statuses)
+    silent = _silent(statuses)
+    if silent is not None and all(it.reason == "HealthCheckFailed" for it in causes):
+        # The health check only says that it waits for what reports nothing.
+        told = f"{silent.kind} {silent.namespace}/{silent.name} reports no conditions"
+        return Finding((silent,), told, "", advice_for(told))
     message, reason = error_message, ""
     said, its_reason = _told_by(causes[0]) if causes else ("", "")
     if causes and provisioning_state not in FAILED:
@@ -88,6 +93,26 @@ def find(
         # Azure failed the write without a word that helps; what Flux says does.
         message, reason, advice = said, its_reason, known
     return Finding(tuple(causes), message, reason, advice)
+
+
+def _silent(statuses: Sequence[ObjectStatus]) -> ObjectStatus | None:
+    """A release of which helm-controller says nothing although it was applied a while ago."""
+    applied = {
+        f"{it.namespace}/{it.name}"
+        for it in statuses
+        if it.reason in ("ReconciliationSucceeded", "HealthCheckFailed")
+    }
+    return next(
+        (
+            it
+            for it in statuses
+            if it.kind == "HelmRelease"
+            and it.compliance == Compliance.PENDING
+            and not it.conditions
+            and it.applied_by in applied
+        ),
+        None,
+    )
 
 
 def _told_by(status: ObjectStatus) -> tuple[str, str]:

@@ -14,6 +14,18 @@ _EVENTS = "kubectl get events --namespace {namespace} --sort-by .lastTimestamp"
 
 HELM_SYMPTOMS: tuple[Symptom, ...] = (
     symptom(
+        "helm_silent",
+        r"HelmRelease \S+ reports no conditions",
+        _("A release was applied, but helm-controller says nothing of it."),
+        _("So it is where the chart's source lies in another namespace: the extension's "
+          "multi-tenancy refuses that, and only the controller's log tells. Right after it was "
+          "applied this passes by itself."),
+        _("Put the chart's source into the release's namespace."),
+        _("Or look into the log of helm-controller."),
+        command="kubectl logs --namespace flux-system deployment/helm-controller",
+        source="Microsoft: GitOps with Flux v2, multi-tenancy; helm-controller 1.4.5",
+    ),
+    symptom(
         "helm_index_absent",
         r"failed to fetch \S+/index\.yaml : 404",
         _("There is no Helm repository at this URL."),

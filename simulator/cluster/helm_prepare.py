@@ -105,10 +105,11 @@ class PreparedRelease:
         if key not in self.state.store:
             text = f'could not get Source object: {kind}.{SOURCE_GROUP} "{key.name}" not found'
             raise NotReadyError("ArtifactFailed", text, self.back_off())
-        if kind != "HelmChart":
+        if kind not in ("HelmChart", "OCIRepository"):
             text = f"Could not load chart: {kind} '{namespace}/{key.name}' holds no Helm chart"
             raise NotReadyError("ArtifactFailed", text, self.back_off())
-        self.state.status(self.key).fields(helmChart=f"{namespace}/{key.name}").save()
+        if kind == "HelmChart":
+            self.state.status(self.key).fields(helmChart=f"{namespace}/{key.name}").save()
         return key
 
     def _chart_key(self) -> ObjectKey:
@@ -184,7 +185,7 @@ def _is_ready(manifest: Manifest) -> bool:
 
 def _chart_fault(key: ObjectKey, chart: Manifest | None) -> str:
     """Return why a chart cannot be used yet; nothing when it can."""
-    about = f"HelmChart '{key.namespace}/{key.name}' is not ready: "
+    about = f"{key.kind} '{key.namespace}/{key.name}' is not ready: "
     status = (chart or {}).get("status") or {}
     ready = condition(chart, "Ready")
     if chart is None or ready is None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from .chart_catalogue import Chart, charts_of, index_digest, knows_host
 from .chart_folders import ChartError, Charts, charts_in, digest_of, read_chart
 from .git_source import SourceError
-from .objects import Manifest, ObjectKey
+from .objects import Manifest, ObjectKey, key_of
 from .resources import SOURCE_GROUP
 from .semver_range import RangeError, best_match
-from .source_access import registry_fault, secret_of
+from .source_access import registry_fault, registry_identity, secret_of
 from .source_controller import Found, artifact_folder, artifact_of
 from .state import ClusterState
 
@@ -89,8 +90,10 @@ def look_at_chart(state: ClusterState, manifest: Manifest) -> Found:
 
 
 def find_chart(state: ClusterState, manifest: Manifest) -> Chart:
-    """Return the chart behind a HelmChart. Raises SourceError."""
+    """Return the chart behind a HelmChart or in an OCIRepository. Raises SourceError."""
     spec = manifest["spec"]
+    if manifest["kind"] == "OCIRepository":
+        return _chart_of_artifact(state, manifest)
     ref = spec["sourceRef"]
     key = ObjectKey(SOURCE_GROUP, ref["kind"], manifest["metadata"]["namespace"], ref["name"])
     source = state.store.get(key)
@@ -143,7 +146,8 @@ def _oci_chart(state: ClusterState, source: Manifest, spec: Manifest) -> Chart:
         lookup = f"dial tcp: lookup {parts.hostname} on 10.0.0.10:53: no such host"
         raise SourceError("ChartPullError", f'{failed}Get "{tags}": {lookup}')
     asked = (*state.sources.access(url), *state.sources.access(str(source["spec"]["url"])))
-    fault = registry_fault(asked, parts.netloc, secret_of(state, source))
+    identity = registry_identity(state, source["spec"])
+    fault = registry_fault(asked, parts.netloc, secret_of(state, source), identity)
     if fault:
         raise SourceError("ChartPullError", f"{failed}GET {tags}: {fault}")
     try:
@@ -172,6 +176,21 @@ def _chart_of_files(state: ClusterState, key: ObjectKey, source: Manifest, spec:
     # Here the paths are those within the source.
     _check_values_files(spec, frozenset(str(p.relative_to(root)) for p in root.rglob("*.y*ml")))
     return chart
+
+
+def _chart_of_artifact(state: ClusterState, source: Manifest) -> Chart:
+    """Read the chart that an OCI artifact is; its digest becomes a part of the version."""
+    key, artifact = key_of(source), artifact_of(source)
+    root = artifact_folder(state, key)
+    if root is None or artifact is None:
+        text = f"no artifact available for {key.kind} source '{key.name}'"
+        raise SourceError("NoSourceArtifact", text)
+    try:
+        chart = read_chart(root)
+    except ChartError as error:
+        raise SourceError("ChartPackageError", str(error)) from None
+    digest = str(artifact["revision"]).rpartition("sha256:")[2]
+    return replace(chart, version=f"{chart.version}+{digest[:12]}")
 
 
 def _check_dependency(state: ClusterState, root: Path, folder: Path, wanted: Manifest) -> None:

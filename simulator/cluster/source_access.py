@@ -255,13 +255,7 @@ def check_oci(state: ClusterState, manifest: Manifest, wanted: str, secret: Secr
     spec, asked = manifest["spec"], state.sources.access(str(manifest["spec"]["url"]))
     parts = urlsplit(str(spec["url"]))
     failed = "failed to determine artifact digest: "
-    identity = ""
-    if spec.get("provider") == "azure":
-        try:
-            identity = workload_identity(state)
-        except _NoTokenError as error:
-            text = f"failed to get credential from azure: {error}"
-            raise failed_authentication(text) from None
+    identity = registry_identity(state, spec)
     _need_account(state, manifest)
     ping = f'Get "https://{parts.netloc}/v2/": '
     if _of(asked, "http") and not spec.get("insecure"):
@@ -272,6 +266,19 @@ def check_oci(state: ClusterState, manifest: Manifest, wanted: str, secret: Secr
     fault = registry_fault(asked, parts.netloc, secret, identity)
     if fault:
         raise SourceError("OCIArtifactPullFailed", f"{failed}GET {address}: {fault}")
+
+
+def registry_identity(state: ClusterState, spec: Manifest) -> str:
+    """Return the identity that `provider: azure` signs in with, nothing for other providers.
+
+    Raises SourceError when source-controller gets no token.
+    """
+    if spec.get("provider") != "azure":
+        return ""
+    try:
+        return workload_identity(state)
+    except _NoTokenError as error:
+        raise failed_authentication(f"failed to get credential from azure: {error}") from None
 
 
 def registry_fault(asked: tuple[Access, ...], host: str, secret: Secret, identity: str = "") -> str:

@@ -182,6 +182,12 @@ def wake_users(state: ClusterState, source: ObjectKey) -> None:
             namespace = ref.get("namespace") or user["metadata"]["namespace"]
             if (ref.get("kind"), namespace, ref.get("name")) == source[1:]:
                 state.wake(key_of(user))
+    if source.kind == "OCIRepository":
+        for release in state.store.of_kind(HELM_GROUP, "HelmRelease"):
+            ref = release["spec"].get("chartRef") or {}
+            namespace = ref.get("namespace") or release["metadata"]["namespace"]
+            if (ref.get("kind"), namespace, ref.get("name")) == source[1:]:
+                state.wake(key_of(release))
     if source.kind == "HelmChart":
         chart = f"{source.namespace}/{source.name}"
         for release in state.store.of_kind(HELM_GROUP, "HelmRelease"):

@@ -810,6 +810,13 @@ def _(house: House) -> Found | None:
     return helm(house, namespace("other"), other, elsewhere)
 
 
+@produces("helm_silent")
+def _(house: House) -> Found | None:
+    foreign = release().replace("name: charts}", "name: charts, namespace: other}")
+    other = helm_repository().replace("namespace: team", "namespace: other")
+    return helm(house, namespace("other"), other, foreign)
+
+
 BROKEN = "  timeout: 30s\n  values: {image: {repository: registry.invalid/web, tag: '1'}}\n"
 
 

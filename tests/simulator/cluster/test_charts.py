@@ -115,6 +115,44 @@ def test_a_registry_of_charts(bench: Bench, repository: Repository, tmp_path: Pa
     assert 'could not get tags for "other"' in bench.ready("web")[2]
 
 
+def test_a_registry_with_workload_identity(
+    bench: Bench, repository: Repository, tmp_path: Path
+) -> None:
+    write(tmp_path / "one", {"Chart.yaml": CHART})
+    bench.sources.add("oci://reg.example.com/charts/web:1.2.0", tmp_path / "one")
+    bench.sources.expect("oci://reg.example.com/charts", access("azure", "client-1"))
+    oci = helm_repository("oci://reg.example.com/charts")
+    oci = oci.replace("url:", "type: oci, provider: azure, url:")
+    run(bench, repository, oci, web())
+    assert "failed to get credential from azure" in bench.ready("web")[2]
+    settings = {"workloadIdentity.enable": "true", "workloadIdentity.azureClientId": "client-1"}
+    bench.simulation.update_extension(version="1.24.1", settings=settings)
+    bench.later(minutes=16)
+    assert bench.ready("web")[0] == "True", bench.ready("web")
+
+
+def test_a_release_takes_the_chart_that_an_oci_artifact_is(
+    bench: Bench, repository: Repository, tmp_path: Path
+) -> None:
+    write(tmp_path / "one", {"Chart.yaml": CHART})
+    bench.sources.add("oci://reg.example.com/web", tmp_path / "one")
+    source = """
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: OCIRepository
+metadata: {name: web, namespace: team}
+spec: {interval: 10m, url: "oci://reg.example.com/web"}
+"""
+    text = """
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: site, namespace: team}
+spec: {interval: 10m, chartRef: {kind: OCIRepository, name: web}}
+"""
+    run(bench, repository, source, text)
+    assert "with chart web@1.2.0+" in bench.ready("site")[2]
+    assert bench.ready("site")[1] == "InstallSucceeded"
+
+
 @pytest.mark.parametrize(
     ("needs", "files", "told"),
     [
