@@ -80,14 +80,17 @@ class GatewayBase:
         For the apply engine, which must know that a write leaves before its lease is over.
         Raises ``SignInFailed``, or ``Retryable`` when the authority is out of reach.
         """
+        self._token_for(self.account.cloud.arm_scope)
+        return self.account.cloud.authority
+
+    def _token_for(self, scope: str) -> str:
+        """A token for another audience, kept until near its end. Raises as ``sign_in`` does."""
         failure: ArmError | None = None
         try:
-            credential_for(self.account).get_token(self.account.cloud.arm_scope)
+            return credential_for(self.account).get_token(scope).token
         except Exception as error:
             failure = translate(error, secrets=self.account.secrets)
-        if failure:
-            raise failure
-        return self.account.cloud.authority
+        raise failure
 
     def _client(
         self, make: Callable[..., _Client], subscription_id: str | None = None, **options: Any

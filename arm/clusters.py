@@ -15,6 +15,8 @@ from arm.base import GatewayBase, as_object, encode
 from arm.errors import NotFound, Permanent, ProviderNotRegistered, unanswered
 from arm.ids import ClusterId
 
+# The server application of AKS, the same in every tenant and cloud.
+AKS_SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
 _PROVISIONED = "Microsoft.HybridContainerService/provisionedClusters"
 _PROVISIONED_API = "2022-09-01-preview"
 _UNKNOWN_KIND = {"InvalidResourceType", "InvalidResourceNamespace"}
@@ -83,6 +85,10 @@ class ClusterOperations(GatewayBase):
         for kubeconfig in answer.get("kubeconfigs") or []:
             return base64.b64decode(kubeconfig.get("value") or "")
         raise unanswered("InvalidResponse", "The answer holds no kubeconfig.", writing=False)
+
+    def kubernetes_token(self) -> str:
+        """A token of this account's for the API server of an AKS cluster with Entra ID."""
+        return self._token_for(f"{AKS_SERVER_APPLICATION}/.default")
 
     def _list_or_none(self, operation: Any) -> list[dict[str, Any]]:
         try:

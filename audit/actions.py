@@ -121,11 +121,26 @@ ACTIONS: dict[str, Action] = {
     "cluster.environment_changed": Action(
         "fleet", "tag", "none", _("{actor} moved cluster {object} to another environment")
     ),
+    "cluster.kubeconfig_set": Action(
+        "fleet", "key", "none", _("{actor} stored a kubeconfig for cluster {object}"), _("{server}")
+    ),
+    "cluster.kubeconfig_removed": Action(
+        "fleet", "key", "none", _("{actor} removed the kubeconfig of cluster {object}")
+    ),
     "extension.seen": Action("fleet", "puzzle", "none", _("Extension found: {object}")),
     "extension.gone": Action("fleet", "puzzle", "warn", _("Extension {object} is gone")),
     "configuration.seen": Action("fleet", "stack-2", "none", _("Configuration found: {object}")),
     "configuration.gone": Action("fleet", "stack-2", "warn", _("Configuration {object} is gone")),
     "configuration.adopted": Action("fleet", "stack-2", "none", _("{actor} adopted {object}")),
+    "configuration.sync_asked": Action(
+        "fleet", "refresh", "none", _("{actor} asked Flux to sync {object} now")
+    ),
+    "configuration.sync_done": Action(
+        "fleet", "refresh", "good", _("Flux was told to sync {object} now")
+    ),
+    "configuration.sync_failed": Action(
+        "fleet", "refresh-alert", "warn", _("Flux could not be told to sync {object}"), _("{why}")
+    ),
     # --- what others did past the portal ---
     "configuration.drifted": Action(
         "outside", "git-compare", "warn", _("Outside change found on {object}")

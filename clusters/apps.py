@@ -22,6 +22,7 @@ class ClustersConfig(AppConfig):
         from clusters.testing import tests_overdue
 
         register_encrypted("clusters.Connection", "secret_encrypted")
+        register_encrypted("clusters.StoredKubeconfig", "access_encrypted")
         kinds.register(FluxExtensionKind())
         kinds.register(FederatedCredentialKind())
         kinds.register(ProviderRegistrationKind())
@@ -30,5 +31,6 @@ class ClustersConfig(AppConfig):
         sweeping.register(identity_readings_overdue)
         sweeping.register(flux_v1_overdue)
         sweeping.register(readings_overdue)
+        sweeping.register(kubernetes_overdue)
         links.register_named("cluster", "clusters:detail")
         links.register_named("connection", "clusters:connection")

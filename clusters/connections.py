@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from access.models import User
 from audit.services import record
-from clusters.models import Connection
+from clusters.models import Connection, KubernetesReading
 from clusters.secrets import SecretUnreadable, decrypt, encrypt
 from clusters.sync import sync_soon
 from live.services import bump
@@ -31,6 +31,7 @@ FACTS = (
     "api_version",
     "reads",
     "enabled",
+    "kubernetes",
 )
 
 
@@ -89,6 +90,14 @@ def connection_switch(*, by: User, connection: Connection, enabled: bool) -> boo
     return connection_change(by=by, connection=connection, values={"enabled": enabled})
 
 
+def kubernetes_switch(*, by: User, connection: Connection, on: bool) -> bool:
+    """Let workers read this connection's clusters through their Kubernetes API, or no longer."""
+    changed = connection_change(by=by, connection=connection, values={"kubernetes": on})
+    if changed and not on:
+        KubernetesReading.objects.filter(cluster__connection=connection).delete()
+    return changed
+
+
 @transaction.atomic
 def connection_remove(*, by: User, connection: Connection) -> None:
     """Forget the connection, its clusters and what was seen on them. Azure is not touched."""
@@ -112,8 +121,10 @@ def ensure_connection_from_settings() -> Connection | None:
     azure = settings.AZURE
     if not azure["cloud"]:
         return None
-    values = {name: azure[name] for name in FACTS if name in azure}
+    values: dict[str, Any] = {name: azure[name] for name in FACTS if name in azure}
     values["subscription_ids"] = [it.strip().lower() for it in azure["subscriptions"] if it.strip()]
+    if settings.AZURE_KUBERNETES is not None:
+        values["kubernetes"] = settings.AZURE_KUBERNETES
     secret = str(azure["client_secret"])
     known = Connection.objects.filter(from_environment=True).first()
     known = known or Connection.objects.filter(name=azure["name"]).first()

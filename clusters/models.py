@@ -49,6 +49,8 @@ class Connection(models.Model):
     reads = models.CharField(max_length=10, choices=Reads.choices, default=Reads.GRAPH)
     from_environment = models.BooleanField(default=False)
     enabled = models.BooleanField(default=True)
+    # Whether workers may read clusters through their Kubernetes API (clusters/kube).
+    kubernetes = models.BooleanField(default=False)
 
     # The last test and the last fleet reads: what was seen, and what went wrong.
     checks = models.JSONField(default=list, blank=True)
@@ -278,3 +280,48 @@ class ScopeReading(models.Model):
         """It was asked for and has not been answered yet."""
         asked = self.asked_at
         return asked is not None and (self.read_at is None or self.read_at < asked)
+
+
+class StoredKubeconfig(models.Model):
+    """The way into one cluster's Kubernetes API that an admin gave; write-only."""
+
+    cluster = models.OneToOneField(Cluster, models.CASCADE, related_name="kubeconfig")
+    # Fernet token over JSON of clusters.kube.kubeconfig.Access: no page, event or export shows it.
+    access_encrypted = models.TextField()
+    server = models.CharField(max_length=300)
+    sign_in = models.CharField(max_length=20)  # token, certificate
+    set_at = models.DateTimeField()
+    set_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+
+    def __str__(self) -> str:
+        return f"kubeconfig of {self.cluster}"
+
+
+class KubernetesReading(models.Model):
+    """What a worker saw of one tab, namespace and page of a cluster's Kubernetes API.
+
+    It is read again and again while somebody has the page open (`watch_until`), and deleted when
+    nobody has had for a while (clusters/kube/reading.py).
+    """
+
+    cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="kubernetes_readings")
+    view = models.CharField(max_length=20)  # a key of clusters.kube.tables.VIEWS
+    namespace = models.CharField(max_length=63, blank=True)
+    table = models.CharField(max_length=40, blank=True)  # with `after`: this table alone
+    after = models.TextField(blank=True)  # the API server's own mark of a page, opaque
+    page = models.CharField(max_length=64)  # digest of the four above
+    watch_until = models.DateTimeField()
+    next_at = models.DateTimeField()  # moving it on is the claim
+    read_at = models.DateTimeField(null=True, blank=True)  # the last read that worked
+    tables = models.JSONField(default=list)  # clusters.kube.tables.Shown
+    problem = models.JSONField(default=dict, blank=True)  # {"code", "message", ...}, or {}
+    tried_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "page"], name="kubernetes_reading_once")
+        ]
+        indexes = [models.Index(fields=["next_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.view} of {self.cluster}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from clusters import flux_v1, identity_readings, sync, testing
+from clusters.kube import reading as kubernetes
 from clusters.prerequisites import readings as prerequisites
 
 SOFT, HARD = 300, 330  # seconds: a large fleet takes a while
@@ -75,3 +76,15 @@ def prerequisites_due() -> None:
 def prerequisite_reading(reading_id: int) -> None:
     """Read one scope."""
     prerequisites.reading_run(reading_id)
+
+
+@shared_task(ignore_result=True, soft_time_limit=SOFT, time_limit=HARD)
+def kubernetes_reading(reading_id: int) -> None:
+    """Read one tab of a cluster's Kubernetes API, if that is due."""
+    kubernetes.reading_run(reading_id)
+
+
+@shared_task(ignore_result=True)
+def kubernetes_readings_due() -> None:
+    """What beat asks for every 2 s: hand out the tabs that somebody looks at."""
+    kubernetes.readings_due(send=lambda pk: kubernetes_reading.apply_async((pk,), retry=False))

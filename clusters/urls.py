@@ -2,7 +2,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from clusters import connection_views, extension_urls, prerequisite_urls, rule_views, views
+from clusters import (
+    connection_views,
+    extension_urls,
+    kubernetes_views,
+    prerequisite_urls,
+    rule_views,
+    views,
+)
 
 app_name = "clusters"
 urlpatterns = [
@@ -11,6 +18,19 @@ urlpatterns = [
     path("<int:pk>/", views.cluster_detail, name="detail"),
     *extension_urls.urlpatterns,
     *prerequisite_urls.urlpatterns,
+    path("<int:pk>/kubernetes/", kubernetes_views.kubernetes, name="kubernetes"),
+    path("<int:pk>/kubernetes/kubeconfig/", kubernetes_views.kubeconfig, name="kubeconfig"),
+    path(
+        "<int:pk>/kubernetes/kubeconfig/remove/",
+        kubernetes_views.kubeconfig_remove,
+        name="kubeconfig_remove",
+    ),
+    path("<int:pk>/kubernetes/<str:view>/", kubernetes_views.kubernetes, name="kubernetes_view"),
+    path(
+        "<int:pk>/kubernetes/<str:view>/watch/",
+        kubernetes_views.kubernetes_watch,
+        name="kubernetes_watch",
+    ),
     path("<int:pk>/environment/", views.cluster_environment, name="environment"),
     path("environments/", rule_views.rules, name="rules"),
     path("environments/add/", rule_views.rule_add, name="rule_add"),
@@ -24,6 +44,11 @@ urlpatterns = [
     path("connections/<int:pk>/sync/", connection_views.connection_sync, name="connection_sync"),
     path(
         "connections/<int:pk>/switch/", connection_views.connection_switch, name="connection_switch"
+    ),
+    path(
+        "connections/<int:pk>/kubernetes/",
+        kubernetes_views.connection_kubernetes,
+        name="connection_kubernetes",
     ),
     path(
         "connections/<int:pk>/remove/", connection_views.connection_remove, name="connection_remove"

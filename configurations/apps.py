@@ -18,11 +18,13 @@ class ConfigurationsConfig(AppConfig):
         from configurations.observe import observe_due
         from configurations.removal import FluxRemovalKind
         from configurations.source_checks.services import check_sweep
+        from configurations.sync_now import syncs_overdue
 
         register_encrypted("configurations.SecretVersion", "token")
         kinds.register(FluxConfigurationKind())
         kinds.register(FluxRemovalKind())
         sweeping.register(observe_due)
         sweeping.register(check_sweep)
+        sweeping.register(syncs_overdue)
         register_fleet_reader(observe_fleet)
         links.register_named("configuration", "configurations:detail")

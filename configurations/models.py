@@ -223,3 +223,25 @@ class SourceCheck(models.Model):
         if self.state == self.State.RUNNING and self.lease_until is not None:
             return self.lease_until < timezone.now()
         return self.state == self.State.LOST
+
+
+class SyncRequest(models.Model):
+    """Somebody asked Flux to sync a configuration now (configurations/sync_now.py); the last one.
+
+    It alters no desired state, so nobody reviews it: Flux only looks earlier than it would.
+    """
+
+    configuration = models.OneToOneField(Configuration, models.CASCADE, related_name="sync_request")
+    asked_at = models.DateTimeField()
+    asked_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    begun_at = models.DateTimeField(null=True, blank=True)  # setting it is the claim
+    done_at = models.DateTimeField(null=True, blank=True)  # it was told, or that failed
+    problem = models.JSONField(default=dict, blank=True)  # {"code", "message", ...}, or {}
+
+    def __str__(self) -> str:
+        return f"sync of {self.configuration}"
+
+    @property
+    def is_open(self) -> bool:
+        """No worker has answered it yet."""
+        return self.done_at is None

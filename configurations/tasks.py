@@ -6,6 +6,7 @@ from celery import shared_task
 from django.conf import settings
 
 from configurations import observe, secrets
+from configurations import sync_now as syncs
 from configurations.source_checks import services as source_checks
 
 
@@ -36,3 +37,9 @@ _CHECK_SECONDS = int(settings.SOURCE_CHECKS["seconds"])
 def source_check_run(check_id: int) -> None:
     """Check one source; in a queue of its own."""
     source_checks.check_run(check_id)
+
+
+@shared_task(ignore_result=True)
+def sync_now(request_id: int) -> None:
+    """Tell Flux to sync a configuration now."""
+    syncs.sync_run(request_id)

@@ -35,6 +35,7 @@ urlpatterns = [
     path("<int:pk>/history", views.detail_history, name="history"),
     path("<int:pk>/raw", views.detail_raw, name="raw"),
     path("<int:pk>/watch", views.watch, name="watch"),
+    path("<int:pk>/sync-now", views.sync_now, name="sync_now"),
     path("<int:pk>/edit", wizard.edit, name="edit"),
     path("<int:pk>/suspend", acts.suspend, name="suspend"),
     path("<int:pk>/resume", acts.resume, name="resume"),

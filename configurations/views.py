@@ -17,13 +17,16 @@ from audit import actions
 from changes.access_checks import user_of
 from changes.diff import diff
 from changes.faces import download_of, open_one
+from clusters.kube.access import is_connected
+from clusters.kube.problems import words_of
 from configurations import detail as parts
 from configurations import export, listing, observe, search
+from configurations import sync_now as syncs
 from configurations.access_checks import configuration_for
 from configurations.csv import csv_of
 from configurations.faces import FORMS
 from configurations.faces.places import faces_of_configuration
-from configurations.models import Configuration
+from configurations.models import Configuration, SyncRequest
 from configurations.specification.wire import desired_part, normalised
 from live.pages import render_page
 from live.services import versions_for
@@ -101,6 +104,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         return {
             **_head(request, configuration, "status"),
             "story": parts.story_of(configuration, user_of(request)),
+            **_sync(configuration),
         }
 
     return render_page(
@@ -111,7 +115,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
             "verdict": "configurations/base_detail.html",
             "status": "configurations/detail.html",
         },
-        scopes=(f"configuration:{pk}", "changes"),
+        scopes=(f"configuration:{pk}", "changes", "connections"),
         shared=True,
     )
 
@@ -211,6 +215,19 @@ def watch(request: HttpRequest, pk: int) -> HttpResponse:
     return HttpResponse(status=204)
 
 
+@require_POST
+def sync_now(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask Flux to look at the source now: for authors, where the Kubernetes API is connected."""
+    configuration = configuration_for(request, pk, Act.PROPOSE)
+    if configuration.gone_at is not None or not is_connected(configuration.cluster):
+        messages.error(request, _("The portal has no way to this cluster's Kubernetes API."))
+    elif syncs.sync_ask(by=user_of(request), configuration=configuration) is None:
+        messages.info(request, _("Flux is being told already."))
+    else:
+        messages.success(request, _("Flux is told to sync now. The page follows."))
+    return redirect("configurations:detail", pk)
+
+
 # --- Parts ----------------------------------------------------------------------------------
 def _tab(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
     return render_page(request, template, context, parts=("verdict",))
@@ -226,8 +243,20 @@ def _head(request: HttpRequest, configuration: Configuration, tab: str) -> dict[
         "tab": tab,
         "scope": f"configuration:{configuration.pk}",
         "may_propose": may_propose and configuration.gone_at is None,
+        "kubernetes": configuration.gone_at is None and is_connected(configuration.cluster),
         "change_count": parts.changes_of(configuration, user_of(request)).count(),
         **parts.status_context(configuration),
+    }
+
+
+def _sync(configuration: Configuration) -> dict[str, Any]:
+    """When Flux looks again by itself, and whether it can be asked to do so now."""
+    request = SyncRequest.objects.select_related("asked_by").filter(configuration=configuration)
+    last = request.first()
+    return {
+        "rhythm": syncs.rhythm_of(configuration),
+        "sync_request": last,
+        "sync_problem": words_of(last.problem) if last is not None else None,
     }
 
 

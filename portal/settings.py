@@ -215,6 +215,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "read open Kubernetes pages": {
+        "task": "clusters.tasks.kubernetes_readings_due",
+        "schedule": 2.0,
+        "options": {"expires": 2},
+    },
     "sweep operations": {
         "task": "changes.tasks.sweep",
         "schedule": 10.0,
@@ -255,6 +260,13 @@ AZURE = {
         "FLUXGATE_AZURE_READS", "graph", validate=environs.validate.OneOf(["graph", "list"])
     ),
 }
+# Without it the switch stays as an admin has set it.
+_kubernetes = env.str(
+    "FLUXGATE_AZURE_KUBERNETES", "", validate=environs.validate.OneOf(["", "true", "false"])
+)
+AZURE_KUBERNETES: bool | None = _kubernetes == "true" if _kubernetes else None
+# Seconds between two reads of a cluster's Kubernetes API while somebody has its page open.
+KUBERNETES_SECONDS = env.float("FLUXGATE_KUBERNETES_SECONDS", 5.0)
 # Seconds between two fleet reads, and between two full sweeps (design: 15 s and 5 min).
 SYNC_DELTA_SECONDS = env.float("FLUXGATE_SYNC_DELTA_SECONDS", 15.0)
 SYNC_SWEEP_SECONDS = env.float("FLUXGATE_SYNC_SWEEP_SECONDS", 300.0)

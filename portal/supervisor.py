@@ -309,6 +309,7 @@ def start_simulator(house: House, data: Path) -> dict[str, str]:
     return {
         "FLUXGATE_AZURE_NAME": "Simulated Azure",
         "FLUXGATE_AZURE_CLOUD": "custom",
+        "FLUXGATE_AZURE_KUBERNETES": "true",
         "FLUXGATE_AZURE_ARM_ENDPOINT": found["arm_endpoint"],
         "FLUXGATE_AZURE_AUTHORITY": found["authority"],
         "FLUXGATE_AZURE_CA_PATH": found["ca_file"],

@@ -17,13 +17,10 @@ from simulator.arm.credentials import KUBERNETES_DOOR
 from simulator.control_routes import control_routes
 from simulator.core import Simulator
 from simulator.faults import Fault
-from simulator.http import Answer, Request
+from simulator.http import RESET, Answer, Request
 from simulator.identity.routes import SignIn
 from simulator.identity.tokens import TokenError
 from simulator.kubernetes_door import KubernetesDoor
-
-# The key in a scope's extensions under which a door offers to cut the connection.
-RESET = "simulator.reset"
 
 
 def create_app(simulator: Simulator) -> ASGIApp:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,6 +166,21 @@ class Control:
             if self._sim.agents.is_synthetic(cluster):
                 raise ValueError("A cluster of a fleet has a mere status behind it.")
             return self._sim.agents.simulation(cluster)
+
+    def set_kubernetes(self, cluster_id: str, **settings: Any) -> Document:
+        """Make a cluster's Kubernetes API differ (see ``simulator.arm.credentials.Door``)."""
+        with self._sim.lock:
+            door = self._sim.router.credentials.door(self._resource(cluster_id))
+            unknown = set(settings) - set(asdict(door))
+            if unknown:
+                raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
+            for name, value in settings.items():
+                setattr(door, name, value)
+            return asdict(door)
+
+    def kubernetes_requests(self) -> list[Document]:
+        """What was asked of the clusters' Kubernetes APIs since the journal was cleared."""
+        return self._sim.journal.kubernetes()
 
     # -- sources (until the next start)
 

@@ -19,7 +19,16 @@ from simulator.control import Control
 if TYPE_CHECKING:
     from simulator.core import Simulator
 
-_READS = ("time", "faults", "journal", "requests", "resource", "resources", "options")
+_READS = (
+    "time",
+    "faults",
+    "journal",
+    "requests",
+    "resource",
+    "resources",
+    "options",
+    "kubernetes_requests",
+)
 _LOCAL = ("127.0.0.1", "::1", "localhost", "testclient")
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Document = dict[str, Any]
+# The key in a scope's extensions under which a door offers to cut the connection.
+RESET = "simulator.reset"
 
 
 @dataclass(frozen=True)

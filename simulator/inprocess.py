@@ -23,12 +23,12 @@ from requests.structures import CaseInsensitiveDict
 from starlette.types import ASGIApp, Message, Scope
 from urllib3.response import HTTPResponse
 
-from simulator.app import RESET, create_app
+from simulator.app import create_app
 from simulator.clock import Clock
 from simulator.control import Control
 from simulator.core import Simulator
 from simulator.factory import build_simulator
-from simulator.http import Document
+from simulator.http import RESET, Document
 from simulator.server import settings_of
 
 PORT = 8443

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections import Counter
+from collections import Counter, deque
 from typing import Any
 
 from simulator.arm.schema import masked
@@ -30,6 +30,8 @@ class Journal:
         self._entries: list[Document] = list(store.journal())
         self._sequence = self._entries[-1]["sequence"] if self._entries else 0
         self.requests: Counter[str] = Counter()
+        # The newest requests at the Kubernetes doors, reads too.
+        self._kubernetes: deque[Document] = deque(maxlen=2000)
 
     def append(
         self,
@@ -64,6 +66,16 @@ class Journal:
             self._store.append([(self._sequence, entry)])
         return entry
 
+    def note_kubernetes(self, method: str, cluster: str, path: str) -> None:
+        """Remember a request at a cluster's Kubernetes door."""
+        with self._lock:
+            self._kubernetes.append({"method": method, "cluster": cluster, "path": path})
+
+    def kubernetes(self) -> list[Document]:
+        """Return the newest requests at the Kubernetes doors: method, cluster, path."""
+        with self._lock:
+            return list(self._kubernetes)
+
     def list(self, since: int = 0) -> list[Document]:
         """Return the entries after a sequence number."""
         with self._lock:
@@ -73,4 +85,5 @@ class Journal:
         """Forget the entries; numbering goes on."""
         with self._lock:
             self._entries.clear()
+            self._kubernetes.clear()
             self._store.clear_journal()

@@ -18,11 +18,11 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from simulator.app import RESET, create_app
+from simulator.app import create_app
 from simulator.arm.credentials import door_path
 from simulator.certificates import Certificates
 from simulator.core import Simulator
-from simulator.http import Document
+from simulator.http import RESET, Document
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _TICK_SECONDS = 0.2

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.utils import timezone
+
 from changes.models import Change
 from clusters.extension_changes import seen_digest
-from clusters.models import Connection, EnvironmentRule, Extension, IdentityReading, ScopeReading
+from clusters.models import (
+    Connection,
+    EnvironmentRule,
+    Extension,
+    IdentityReading,
+    ScopeReading,
+    StoredKubeconfig,
+)
 from tests.factories.clusters import SUBSCRIPTION, ConnectionFactory
 from tests.rights.matrix import ADMINS, MEMBERS, OUTSIDERS, PROPOSERS, Row, Scene
 from tests.rights.things import cluster
@@ -238,5 +247,54 @@ ROWS += [
         allowed=PROPOSERS,
         hidden_from=OUTSIDERS,
         ok=422,
+    ),
+]
+
+# --- The Kubernetes API ----------------------------------------------------------------------
+_KUBECONFIG = """
+{"clusters": [{"name": "c", "cluster": {"server": "https://api.example.com"}}],
+ "users": [{"name": "u", "user": {"token": "abc"}}],
+ "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}]}
+"""
+
+
+def _tab(scene: Scene) -> list[Any]:
+    return [*_cluster(scene), "flux"]
+
+
+def _with_kubeconfig(scene: Scene) -> list[int]:
+    StoredKubeconfig.objects.get_or_create(
+        cluster=cluster(scene), defaults={"access_encrypted": "x", "set_at": timezone.now()}
+    )
+    return _cluster(scene)
+
+
+ROWS += [
+    Row(url="clusters:kubernetes", args=_cluster, allowed=MEMBERS, hidden_from=OUTSIDERS),
+    Row(url="clusters:kubernetes_view", args=_tab, allowed=MEMBERS, hidden_from=OUTSIDERS),
+    Row(
+        url="clusters:kubernetes_watch",
+        method="post",
+        args=_tab,
+        allowed=MEMBERS,
+        hidden_from=OUTSIDERS,
+        ok=204,
+    ),
+    _admin_page("kubeconfig", _cluster),
+    _admin_act(
+        "kubeconfig",
+        lambda _scene: StoredKubeconfig.objects.exists(),
+        args=_cluster,
+        data=lambda _scene: {"text": _KUBECONFIG},
+    ),
+    _admin_act(
+        "kubeconfig_remove",
+        lambda _scene: not StoredKubeconfig.objects.exists(),
+        args=_with_kubeconfig,
+    ),
+    _admin_act(
+        "connection_kubernetes",
+        lambda _scene: Connection.objects.get(name="azure").kubernetes,
+        data=lambda _scene: {"on": "1"},
     ),
 ]

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from changes.models import Change
 from configurations.bringing import packed, read
-from configurations.models import Configuration, Draft, SecretVersion
+from configurations.models import Configuration, Draft, SecretVersion, SyncRequest
 from configurations.services import draft_create
 from tests.factories.changes import make_change
 from tests.rights.matrix import EVERYBODY, MEMBERS, OUTSIDERS, PROPOSERS, Row, Scene
@@ -97,6 +97,13 @@ def _step(url: str, *, ok: int = 302) -> list[Row]:
 
 
 _REASON = {"reason": "It is needed"}
+
+
+def _over_kubernetes(scene: Scene) -> list[int]:
+    found = configuration(scene)
+    type(cluster(scene).connection).objects.update(kubernetes=True)
+    return [found.pk]
+
 
 ROWS = [
     Row(url="configurations:list"),
@@ -187,6 +194,15 @@ ROWS = [
         hidden_from=OUTSIDERS,
         ok=302,
         done=lambda _s: Draft.objects.exists(),
+    ),
+    Row(
+        url="configurations:sync_now",
+        method="post",
+        args=_over_kubernetes,
+        allowed=PROPOSERS,
+        hidden_from=OUTSIDERS,
+        ok=302,
+        done=lambda _s: SyncRequest.objects.exists(),
     ),
     Row(url="configurations:drafts"),
     *_step("configurations:draft_basics"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -176,19 +178,40 @@ class _Routes:
         else:
             labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
             found = [item for item in found if selected(item, labels, fields)]
+        try:
+            found, paging = ([*found], {}) if name else _page(found, query)
+        except ValueError:
+            return _problem(410, "Expired", "The provided continue parameter is too old.")
         if "as=Table" in request.headers.get("accept", ""):
             include = query.get("includeObject", "Metadata")
-            return _json(table(resource, version, found, self.state.now, include))
+            shown = table(resource, version, found, self.state.now, include)
+            return _json(shown | {"metadata": shown["metadata"] | paging})
         if name:
             return _json(found[0])
         return _json(
             {
                 "kind": f"{resource.kind}List",
                 "apiVersion": resource.group_version(version),
-                "metadata": {"resourceVersion": str(self.state.store.version)},
+                "metadata": {"resourceVersion": str(self.state.store.version)} | paging,
                 "items": found,
             }
         )
+
+
+def _page(found: list[Manifest], query: QueryParams) -> tuple[list[Manifest], Manifest]:
+    """The part of a list that `limit` and `continue` ask for, and how the next part is asked for.
+
+    Raises ValueError for a `continue` that no list gave.
+    """
+    start = 0
+    if query.get("continue"):
+        start = int(base64.urlsafe_b64decode(query["continue"].encode()).decode())
+    limit = int(query.get("limit") or 0)
+    end = start + limit
+    if not limit or end >= len(found):
+        return found[start:], {}
+    following = base64.urlsafe_b64encode(str(end).encode()).decode()
+    return found[start:end], {"continue": following, "remainingItemCount": len(found) - end}
 
 
 def _divide(path: str) -> tuple[str | None, str, str, str]:
