@@ -15,6 +15,7 @@ class ClustersConfig(AppConfig):
         from clusters.federated_kind import FederatedCredentialKind
         from clusters.flux_v1 import flux_v1_overdue
         from clusters.identity_readings import identity_readings_overdue
+        from clusters.kube.reading import readings_overdue as kubernetes_overdue
         from clusters.prerequisites.readings import readings_overdue
         from clusters.provider_kind import ProviderRegistrationKind
         from clusters.secrets import register_encrypted
