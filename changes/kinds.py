@@ -55,13 +55,17 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Risk:
-    """A chip on the review page: `tone` is good, warn or bad; `anchor` a line of the diff."""
+    """A chip on the review page: `tone` is good, warn or bad; `anchor` a line of the diff.
+
+    `url`: where it is explained, for one that is not about a line.
+    """
 
     code: str
     text: str  # translated, for people only
     tone: str = "warn"
     icon: str = "alert-triangle"
     anchor: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from changes.kinds import Risk
@@ -24,6 +25,7 @@ def prerequisite_risks(clusters: Iterable[Cluster]) -> Iterator[Risk]:
                 text=words % names,
                 tone="bad",
                 icon="list-check",
+                url=reverse("clusters:prerequisites", args=[cluster.pk]),
             )
 
 

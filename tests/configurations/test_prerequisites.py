@@ -41,6 +41,7 @@ def test_an_unregistered_provider_is_named_on_the_first_and_last_step_and_on_the
     assert "prerequisite_provider" in {it.code for it in risks_of(change)}
     page = client_of(approver).get(reverse("changes:detail", args=[change.pk])).content.decode()
     assert "Microsoft.KubernetesConfiguration is not registered for bare-arc" in page
+    assert reverse("clusters:prerequisites", args=[cluster.pk]) in page
 
 
 def test_nothing_is_said_where_nothing_fails(wizard: Wizard) -> None:
