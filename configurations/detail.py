@@ -22,6 +22,7 @@ from configurations.diagnosis import Diagnosis, diagnose, short_name
 from configurations.models import Compliance, Configuration, ObjectStatus
 from configurations.pictures import Link, Node, Picture, draw
 from configurations.reading import AT_FAULT, IN_FLIGHT, kustomizations_of, short_commit
+from configurations.releases import Release, release_of
 from configurations.secret_expiry import stored_secrets
 
 TONES = {
@@ -50,6 +51,7 @@ class ObjectRow:
     name: str
     blocked_by: str
     is_root: bool
+    release: Release | None
 
 
 def status_context(configuration: Configuration) -> dict[str, Any]:
@@ -102,6 +104,7 @@ def _rows(
             name=short_name(it, configuration_name) if it.pk in diagnosis.waiting else it.name,
             blocked_by=diagnosis.waiting.get(it.pk, ""),
             is_root=it.pk in roots,
+            release=release_of(it),
         )
         for it in statuses
     ]
