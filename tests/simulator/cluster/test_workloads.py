@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from simulator.cluster.workloads import phase
+
 from .conftest import Bench, MakeBench, Repository, config_map, deployment
 
 TABLE = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
@@ -107,3 +109,14 @@ def test_discovery_lists_what_is_served(bench: Bench) -> None:
     assert ask(bench, "/api/v1/gadgets").status_code == 404
     assert ask(bench, "/version").json()["gitVersion"].startswith("v1.")
     assert ask(bench, "/api/v1/namespaces", "POST").status_code == 405
+
+
+def test_a_source_controller_without_enough_memory_is_killed(make_bench: MakeBench) -> None:
+    limit = {"source-controller.resources.limits.memory": "256Mi"}
+    bench = make_bench(settings=limit)
+    bench.simulation.set_trait("source_memory_mi", 600)
+    controller = bench.object("Deployment", "source-controller", "flux-system", "apps")
+    assert phase(bench.simulation.state, controller).word == "OOMKilled"
+    bench.simulation.update_extension(version="1.24.1", settings={})
+    controller = bench.object("Deployment", "source-controller", "flux-system", "apps")
+    assert phase(bench.simulation.state, controller).word == "Running"
