@@ -20,6 +20,13 @@ def is_namespace(text: str) -> bool:
     return _NAMESPACE.fullmatch(text) is not None
 
 
+class WriteOnlyTextarea(forms.Textarea):
+    """Never gives back what was typed: it holds a credential."""
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
 class KubeconfigForm(forms.Form):
     """A kubeconfig, pasted or as a file. It is never shown again, also not after a mistake."""
 
@@ -28,7 +35,7 @@ class KubeconfigForm(forms.Form):
         required=False,
         max_length=kubeconfig.MOST_BYTES,
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocomplete": "off"}),
+        widget=WriteOnlyTextarea(attrs={"rows": 8, "spellcheck": "false", "autocomplete": "off"}),
         help_text=_("As kubectl config view --raw --minify --flatten prints it."),
     )
     file = forms.FileField(label=_("Or as a file"), required=False)
@@ -52,7 +59,8 @@ class KubeconfigForm(forms.Form):
             cleaned["access"] = kubeconfig.read(content, context=cleaned.get("context") or "")
         except SeveralContexts as several:
             self.contexts = several.names
-            raise ValidationError({"context": str(several)}) from None
+            again = _("Choose one of these, and give the kubeconfig again: it was not kept.")
+            raise ValidationError({"context": f"{several} {again}"}) from None
         except KubeconfigRefused as refusal:
             raise ValidationError({where: str(refusal)}) from None
         return cleaned

@@ -23,7 +23,7 @@ from clusters.kube.problems import words_of
 from clusters.kube.reading import reading_watch
 from clusters.kube.tables import VIEWS, Shown, View
 from clusters.kubernetes_forms import KubeconfigForm, is_namespace
-from clusters.models import Cluster, Connection, KubernetesReading
+from clusters.models import Cluster, Connection
 from live.pages import render_page
 
 _administers = requires_everywhere(Act.ADMINISTER)
@@ -109,10 +109,13 @@ def _shown(cluster: Cluster, view: View, place: dict[str, str]) -> dict[str, Any
         namespaces={namespace for namespace, _name in found if namespace},
         settings=extension.settings if extension is not None else {},
     )
+    tables = [_table(view, it, place, found) for it in reading.tables]
     return {
         "reading": reading,
         "problem": words_of(reading.problem),
-        "tables": [_table(view, reading, it, place, found) for it in reading.tables],
+        "tables": tables,
+        # One line each: eight empty tables would hide the others.
+        "empty": [it for it in tables if len(tables) > 1 and not it["rows"] and not it["words"]],
         "checks": checks,
         "missing": sum(not it.ok for it in checks),
         "has_flux": extension is not None,
@@ -122,7 +125,6 @@ def _shown(cluster: Cluster, view: View, place: dict[str, str]) -> dict[str, Any
 
 def _table(
     view: View,
-    reading: KubernetesReading,
     table: Shown,
     place: dict[str, str],
     found: dict[tuple[str, str], int],

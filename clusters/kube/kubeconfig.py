@@ -30,7 +30,7 @@ class SeveralContexts(KubeconfigRefused):
     """It holds several contexts and nobody said which one is meant."""
 
     def __init__(self, names: list[str]) -> None:
-        super().__init__(_("It holds several contexts. Choose one."))
+        super().__init__(_("It holds several contexts."))
         self.names = names
 
 
