@@ -76,7 +76,9 @@ def _place(request: HttpRequest, view: View) -> tuple[dict[str, str], str]:
     if error or not view.filters:
         given["namespace"] = ""
     known = {it.key for it in view.tables}
-    if given["table"] not in known or len(given["after"]) > _LONGEST_MARK:
+    mark = given["after"]
+    is_mark = mark.isascii() and mark.isprintable() and len(mark) <= _LONGEST_MARK
+    if given["table"] not in known or not is_mark:
         given["table"] = given["after"] = ""
     return given, error
 
@@ -101,12 +103,11 @@ def _shown(cluster: Cluster, view: View, place: dict[str, str]) -> dict[str, Any
         return {"reading": None}
     reading = reading_watch(cluster=cluster, view=view.key, **place)
     extension = extension_of(cluster)
-    held = cluster.configurations.filter(gone_at=None)
-    found = {(it.namespace, it.name): it.pk for it in held}
+    namespaces, found = _configurations(cluster)
     checks = checks_of(
         view.key,
         reading.tables,
-        namespaces={namespace for namespace, _name in found if namespace},
+        namespaces=namespaces,
         settings=extension.settings if extension is not None else {},
     )
     tables = [_table(view, it, place, found) for it in reading.tables]
@@ -127,7 +128,7 @@ def _table(
     view: View,
     table: Shown,
     place: dict[str, str],
-    found: dict[tuple[str, str], int],
+    found: dict[str, int],
 ) -> dict[str, Any]:
     """A table with its command, its next page, and which configuration each row belongs to."""
     following = ""
@@ -138,7 +139,6 @@ def _table(
     command = next(it.command for it in view.tables if it.key == table["key"])
     if place["namespace"]:
         command = command.replace("-A", f"-n {place['namespace']}")
-    is_flux = view.key == "flux"
     return {
         **table,
         "command": command,
@@ -146,21 +146,27 @@ def _table(
         "words": words_of(table["problem"]),
         "lines": [
             {"cells": list(zip(table["columns"], row, strict=False)),
-             "configuration": _owner(row, found) if is_flux else None}
-            for row in table["rows"]
+             "configuration": found.get(owner) if view.filters else None}
+            for row, owner in zip(table["rows"], table["owners"], strict=False)
         ],
     }  # fmt: skip
 
 
-def _owner(row: list[str], found: dict[tuple[str, str], int]) -> int | None:
-    """The configuration that a Flux object is of, by Azure's naming: NAME or NAME-KUSTOMIZATION."""
-    namespace, name = row[0], row[1] if len(row) > 1 else ""
-    owners = [
-        (len(own), pk)
-        for (where, own), pk in found.items()
-        if where == namespace and (name == own or name.startswith(f"{own}-"))
-    ]
-    return max(owners)[1] if owners else None
+def _configurations(cluster: Cluster) -> tuple[set[str], dict[str, int]]:
+    """Namespaces of the cluster's configurations, and which one a Flux object is of; one query.
+
+    The objects are those that Azure reports: {"NAMESPACE/NAME": configuration}.
+    """
+    rows = cluster.configurations.filter(gone_at=None).values_list(
+        "pk", "namespace", "name", "statuses__namespace", "statuses__name"
+    )
+    namespaces, found = set(), {}
+    for pk, namespace, name, object_namespace, object_name in rows:
+        namespaces.add(namespace)
+        found[f"{namespace}/{name}"] = pk
+        if object_name:
+            found[f"{object_namespace}/{object_name}"] = pk
+    return namespaces - {""}, found
 
 
 # --- For admins -----------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from urllib3.exceptions import HTTPError, SSLError
 from clusters.kube.kubeconfig import Access
 
 CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 5.0, 15.0, 30.0
+OPEN_SECONDS = 60.0  # one door: a slow cluster must not keep a worker from the others
 MOST_BYTES = 8_000_000  # 250 rows with their metadata take about one
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 MERGE_PATCH = "application/merge-patch+json"
@@ -49,7 +50,7 @@ class KubernetesDoor:
     """Requests to one API server with one credential; `verbs` is all that can leave it."""
 
     def __init__(self, access: Access, *, verbs: frozenset[str] = READS) -> None:
-        self._access = access
+        self._closes_at = time.monotonic() + OPEN_SECONDS
         configuration = Configuration(host=access.server)
         configuration.proxy = None  # the host's own would see the credential's host only
         if access.token:
@@ -85,6 +86,8 @@ class KubernetesDoor:
         accept: str,
         body: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
+        if time.monotonic() > self._closes_at:
+            raise KubernetesProblem("too_slow")
         headers = {"Accept": accept} | ({"Content-Type": MERGE_PATCH} if body else {})
         problem: KubernetesProblem
         try:
@@ -98,7 +101,8 @@ class KubernetesDoor:
                 _preload_content=False,
                 _request_timeout=(CONNECT_SECONDS, READ_SECONDS),
             )
-            found = json.loads(_content(answer))
+            # PostgreSQL keeps no NUL, and no name or message has one.
+            found = json.loads(_content(answer).replace(b"\\u0000", b""))
         except ApiException as error:
             problem = _refusal(error)
         except ValueError:
@@ -216,7 +220,8 @@ def _message_of(body: Any) -> str:
         status = json.loads(body or b"")
     except (ValueError, TypeError):
         return ""
-    return str(status.get("message") or "") if isinstance(status, dict) else ""
+    message = str(status.get("message") or "") if isinstance(status, dict) else ""
+    return message.replace("\x00", "")
 
 
 def _unanswered(error: Exception) -> KubernetesProblem:

@@ -47,7 +47,7 @@ class Access:
     @property
     def sign_in(self) -> str:
         """ "token" or "certificate"."""
-        return "token" if self.token else "certificate"
+        return "certificate" if self.certificate else "token"
 
 
 def read(content: bytes | str, *, context: str = "") -> Access:
@@ -155,11 +155,9 @@ def _credential_of(user: Mapping[str, Any]) -> dict[str, str]:
     token = str(user.get("token") or "").strip()
     certificate = _pem(user, "client-certificate-data")
     key = _pem(user, "client-key-data")
-    if token and (certificate or key):
-        raise KubeconfigRefused(_("It holds a token and a client certificate. Give one of them."))
-    if token:
-        if not token.isascii() or any(sign.isspace() for sign in token):
-            raise KubeconfigRefused(_("Its token holds signs that no token has."))
+    if token and (not token.isascii() or any(sign.isspace() for sign in token)):
+        raise KubeconfigRefused(_("Its token holds signs that no token has."))
+    if token and not certificate:
         return {"token": token}
     if not certificate or not key:
         raise KubeconfigRefused(
@@ -172,7 +170,8 @@ def _credential_of(user: Mapping[str, Any]) -> dict[str, str]:
         raise KubeconfigRefused(
             _("client-key-data is no private key in PEM, or it has a passphrase.")
         ) from None
-    return {"certificate": certificate, "key": key}
+    # AKS gives both for its local accounts; both are sent, as kubectl does.
+    return {"token": token, "certificate": certificate, "key": key}
 
 
 def _user_refusals() -> dict[str, str]:

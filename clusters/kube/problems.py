@@ -73,7 +73,7 @@ def _STATES(problem: Mapping[str, str]) -> dict[str, tuple[str, str]]:  # noqa: 
         ),
         "too_large": (_("The answer is larger than 8 MB."), _("Choose a namespace.")),
         "too_slow": (
-            _("The answer took longer than 30 s."), _("Choose a namespace, or try again later."),
+            _("The cluster answers too slowly."), _("Choose a namespace, or try again later."),
         ),
         "busy": (_("The API server asks for patience."), _("Reading goes on by itself.")),
         "failing": (_("The API server fails."), _("Reading goes on by itself when it recovers.")),

@@ -33,7 +33,7 @@ TAKES_AT_MOST = timedelta(minutes=2)
 PAUSE_AFTER_PROBLEM = timedelta(seconds=20)
 UNANSWERED = timedelta(seconds=6)  # nobody took it so long: the sweep process does
 TICK_AFTER = timedelta(seconds=20)  # an open page says how old it is: keep that true
-MOST_PAGES = 40  # of one cluster at a time
+MOST_PAGES = 20  # of one cluster at a time
 BATCH = 20
 
 

@@ -23,6 +23,7 @@ class Shown(TypedDict):
     key: str
     columns: list[str]
     rows: list[list[str]]
+    owners: list[str]  # beside rows: "NAMESPACE/NAME" of the Flux object that a row comes from
     continued: str  # opaque, for the part that follows; "" at the end
     left: int | None  # rows that follow, where the server says so
     missing: bool  # the cluster does not know this kind
@@ -166,7 +167,7 @@ def versions(door: KubernetesDoor, group: str) -> list[str]:
 
 def _empty(table: Table) -> Shown:
     return {
-        "key": table.key, "columns": [], "rows": [], "continued": "", "left": None,
+        "key": table.key, "columns": [], "rows": [], "owners": [], "continued": "", "left": None,
         "missing": False, "problem": {},
     }  # fmt: skip
 
@@ -178,21 +179,32 @@ def _shown(table: Table, answer: dict[str, Any]) -> Shown:
         raise KubernetesProblem("not_kubernetes", "It does not answer with tables.")
     kept = [position for position, it in enumerate(columns) if not it.get("priority")]
     with_namespace = table.namespaced and not table.namespace
-    rows = []
+    rows, owners = [], []
     for row in answer.get("rows") or []:
         cells = row.get("cells") or []
         shown = [_text(cells[it]) if it < len(cells) else "" for it in kept]
         metadata = (row.get("object") or {}).get("metadata") or {}
         rows.append([str(metadata.get("namespace") or ""), *shown] if with_namespace else shown)
+        owners.append(_owner(metadata))
     metadata = answer.get("metadata") or {}
     left = metadata.get("remainingItemCount")
     titles = [str(columns[it].get("name") or "").upper() for it in kept]
     return _empty(table) | {
         "columns": ["NAMESPACE", *titles] if with_namespace else titles,
         "rows": rows[: table.page],
+        "owners": owners[: table.page],
         "continued": str(metadata.get("continue") or ""),
         "left": left if isinstance(left, int) else None,
     }
+
+
+def _owner(metadata: dict[str, Any]) -> str:
+    """The Kustomization or HelmRelease that made it, by Flux's labels; else the object itself."""
+    labels = metadata.get("labels") or {}
+    for group in (_KUSTOMIZE, _HELM):
+        if labels.get(f"{group}/name"):
+            return f"{labels.get(f'{group}/namespace', '')}/{labels[f'{group}/name']}"
+    return f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
 
 
 def _text(cell: object) -> str:

@@ -58,6 +58,12 @@ def test_a_client_certificate_is_taken() -> None:
     assert "PRIVATE" not in repr(access)
 
 
+def test_token_and_certificate_together_are_kept_as_aks_gives_them_for_local_accounts() -> None:
+    pair = {"client-certificate-data": b64(CERT_PEM), "client-key-data": b64(KEY_PEM)}
+    access = read(config(user={**pair, "token": TOKEN}))
+    assert (access.token, access.certificate) == (TOKEN, CERT_PEM)
+
+
 EXEC = {"exec": {"command": "/bin/sh", "args": ["-c", "touch /tmp/owned"]}}
 REFUSED = [
     ({}, EXEC, "exec"),

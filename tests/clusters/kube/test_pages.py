@@ -15,6 +15,7 @@ from clusters.kube.access import kubeconfig_set
 from clusters.kube.kubeconfig import read
 from clusters.models import Cluster, Connection, KubernetesReading, StoredKubeconfig
 from clusters.secrets import encrypted_columns
+from configurations.observe import observe_one
 from tests.clusters.kube.test_kubeconfig import EXEC, TOKEN, config
 from tests.clusters.kube.test_reading import read as read_tab
 from tests.simulator_fixtures import SimulatorProcess
@@ -179,3 +180,15 @@ def test_sync_now_is_offered_to_authors_only_where_the_api_is_connected(
     page = text_of(as_admin, f"/configurations/{found.pk}/")
     assert "Sync now" not in page
     assert "every 10 min" in page
+
+
+def test_a_workload_leads_to_the_configuration_whose_release_made_it(
+    as_admin: Client, aks: Cluster
+) -> None:
+    found = aks.configurations.get(name="cluster-config")
+    observe_one(found.pk)
+    read_tab(aks, "workloads", table="", after="")
+    page = text_of(as_admin, url(aks, "workloads/?namespace="))
+    assert f'<a href="/configurations/{found.pk}/">podinfo</a>' in page
+    back = text_of(as_admin, f"/configurations/{found.pk}/")
+    assert f"/clusters/{aks.pk}/kubernetes/flux/?namespace=cluster-config" in back
