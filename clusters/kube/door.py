@@ -101,8 +101,7 @@ class KubernetesDoor:
                 _preload_content=False,
                 _request_timeout=(CONNECT_SECONDS, READ_SECONDS),
             )
-            # PostgreSQL keeps no NUL, and no name or message has one.
-            found = json.loads(_content(answer).replace(b"\\u0000", b""))
+            found = json.loads(_content(answer))
         except ApiException as error:
             problem = _refusal(error)
         except ValueError:

@@ -184,8 +184,8 @@ def _shown(table: Table, answer: dict[str, Any]) -> Shown:
         cells = row.get("cells") or []
         shown = [_text(cells[it]) if it < len(cells) else "" for it in kept]
         metadata = (row.get("object") or {}).get("metadata") or {}
-        rows.append([str(metadata.get("namespace") or ""), *shown] if with_namespace else shown)
-        owners.append(_owner(metadata))
+        rows.append([_text(metadata.get("namespace")), *shown] if with_namespace else shown)
+        owners.append(_text(_owner(metadata)))
     metadata = answer.get("metadata") or {}
     left = metadata.get("remainingItemCount")
     titles = [str(columns[it].get("name") or "").upper() for it in kept]
@@ -193,7 +193,7 @@ def _shown(table: Table, answer: dict[str, Any]) -> Shown:
         "columns": ["NAMESPACE", *titles] if with_namespace else titles,
         "rows": rows[: table.page],
         "owners": owners[: table.page],
-        "continued": str(metadata.get("continue") or ""),
+        "continued": str(metadata.get("continue") or "").replace("\x00", ""),
         "left": left if isinstance(left, int) else None,
     }
 
@@ -208,4 +208,5 @@ def _owner(metadata: dict[str, Any]) -> str:
 
 
 def _text(cell: object) -> str:
-    return "" if cell is None else str(cell)[:300]
+    """As text; PostgreSQL keeps no NUL."""
+    return "" if cell is None else str(cell)[:300].replace("\x00", "")
