@@ -41,12 +41,13 @@ def names_on(gateway: Gateway, cluster: Cluster) -> list[str]:
 def flux_v1_look(*, late_by: timedelta = timedelta(0), at_most: int = AT_ONCE) -> int:
     """Look at the clusters that were not looked at for a day; how many were. NETWORK."""
     now = timezone.now()
-    due = Q(flux_v1_at=None) | Q(flux_v1_at__lte=now - EVERY - late_by)
+    due = Q(flux_v1_due_at=None) | Q(flux_v1_due_at__lte=now - late_by)
     rows = Cluster.objects.filter(due, gone_at=None, connection__enabled=True)
     looked = 0
-    for cluster in rows.select_related("connection").order_by("flux_v1_at", "pk")[:at_most]:
-        claim = Cluster.objects.filter(pk=cluster.pk, flux_v1_at=cluster.flux_v1_at)
-        if claim.update(flux_v1_at=now):
+    for cluster in rows.select_related("connection").order_by("flux_v1_due_at", "pk")[:at_most]:
+        # Whoever moves it on has claimed it; a crash or a failed look costs the short pause.
+        claim = Cluster.objects.filter(pk=cluster.pk, flux_v1_due_at=cluster.flux_v1_due_at)
+        if claim.update(flux_v1_due_at=now + AGAIN):
             _look_at(cluster)
             looked += 1
     return looked
@@ -62,14 +63,14 @@ def _look_at(cluster: Cluster) -> None:
         names = names_on(gateway_for(cluster.connection, priority=Priority.POLL), cluster)
     except ArmError as error:
         log.warning("Flux v1 on %s was not looked for: %s", cluster.name, error.code)
-        again = timezone.now() - EVERY + AGAIN
-        Cluster.objects.filter(pk=cluster.pk).update(flux_v1_at=again)
         return
-    if names == cluster.flux_v1:
-        return
+    now = timezone.now()
     with transaction.atomic():
-        Cluster.objects.filter(pk=cluster.pk).update(flux_v1=names)
-        bump("clusters", f"cluster:{cluster.pk}")
+        Cluster.objects.filter(pk=cluster.pk).update(
+            flux_v1=names, flux_v1_at=now, flux_v1_due_at=now + EVERY
+        )
+        if names != cluster.flux_v1:
+            bump("clusters", f"cluster:{cluster.pk}")
 
 
 def explain_flux_v1(cluster: Cluster) -> str:

@@ -169,7 +169,8 @@ class Cluster(models.Model):
     gone_at = models.DateTimeField(null=True, blank=True)
     # Names of Flux v1 configurations, which rule microsoft.flux out, and when they were looked for.
     flux_v1 = models.JSONField(default=list, blank=True)
-    flux_v1_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    flux_v1_at = models.DateTimeField(null=True, blank=True)  # the last look that worked
+    flux_v1_due_at = models.DateTimeField(null=True, blank=True, db_index=True)
 
     objects = EnvironmentScopedQuerySet.as_manager()
     environment_path = "environment"
