@@ -352,3 +352,20 @@ def test_a_gateway_is_kept_until_the_connection_changes(connection: Connection) 
     assert gateway_for(connection, priority=Priority.APPLY) is not first
     connection.secret_encrypted = encrypt("another")
     assert gateway_for(connection, priority=Priority.POLL) is not first
+
+
+def test_the_kubernetes_api_stays_as_an_admin_set_it_unless_the_environment_says(
+    settings: Any,
+) -> None:
+    settings.AZURE, settings.AZURE_KUBERNETES = AZURE, None
+    first = ensure_connection_from_settings()
+    assert first is not None
+    assert not first.kubernetes
+    Connection.objects.update(kubernetes=True)
+    kept = ensure_connection_from_settings()
+    assert kept is not None
+    assert kept.kubernetes
+    settings.AZURE_KUBERNETES = False
+    ended = ensure_connection_from_settings()
+    assert ended is not None
+    assert not ended.kubernetes

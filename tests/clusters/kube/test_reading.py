@@ -208,3 +208,15 @@ def test_without_a_broker_the_sweep_reads_it(aks: Cluster) -> None:
     reading.refresh_from_db()
     assert reading.read_at is not None
     assert not reading_run(reading.pk)  # not due again yet
+
+
+def test_azure_that_gives_no_credential_is_named(aks: Cluster, door: SimulatorProcess) -> None:
+    denied = "Microsoft.ContainerService/managedClusters/listClusterUserCredential/action"
+    portal = door.settings["client_id"]
+    door.control("grant", principal=portal, actions=["*"], not_actions=[denied])
+    try:
+        problem = read(aks, "namespaces").problem
+    finally:
+        door.control("grant", principal=portal, actions=["*"])
+    assert problem["code"] == "azure"
+    assert "AuthorizationFailed" in problem["message"]
