@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from access.models import User
 from clusters.models import Cluster
-from configurations.models import Configuration
+from configurations.models import Compliance, Configuration, ObjectStatus
 from configurations.observe import configuration_observe
 from tests.factories.clusters import ClusterFactory
 from tests.factories.configurations import (
@@ -377,3 +377,21 @@ def test_text_from_a_cluster_never_becomes_markup(
         url = reverse(f"configurations:{tab}", args=[configuration.pk])
         assert evil not in page(client, url)
     assert evil not in page(client, LIST)
+
+
+def test_what_only_waits_is_said_to_wait(client: Client, configuration: Configuration) -> None:
+    configuration.compliance = Compliance.NON_COMPLIANT
+    configuration.save()
+    ObjectStatus.objects.create(
+        configuration=configuration,
+        position=1,
+        kind="Kustomization",
+        namespace="cluster-config",
+        name="cluster-config-apps",
+        compliance=Compliance.NON_COMPLIANT,
+        reason="DependencyNotReady",
+        message="dependency 'cluster-config/cluster-config-infra' is not ready",
+    )
+    text = page(client, reverse("configurations:detail", args=[configuration.pk]))
+    assert "Nothing failed by itself" in text
+    assert "Nothing is wrong" not in text
