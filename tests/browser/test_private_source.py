@@ -64,7 +64,7 @@ def test_a_wrong_key_is_named_by_flux_and_replaced_without_being_seen(
     author.get_by_role("link", name="private", exact=True).click()
     expect(author.locator("main h2").first).to_have_text("Non-Compliant", timeout=COMPLIANT_MS)
     expect(author.locator("main")).to_contain_text("authentication required")
-    expect(author.locator("main")).to_contain_text("https_key")
+    expect(author.locator("main")).to_contain_text("HTTPS key")
     detail = author.url
 
     author.get_by_role("button", name="Propose change").first.click()
