@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +13,11 @@ from azure.mgmt.resourcegraph import ResourceGraphClient
 from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
 
 from simulator.inprocess import InProcessSimulator, create_simulator
+from tests.shared import SHARED
 from tests.simulator_fixtures import Azure, azure_of, git_configuration
 
 FLUX = "/providers/Microsoft.KubernetesConfiguration/fluxConfigurations"
-DASHBOARD = Path("/work/shared/azure-data/grafana/application-deployments.json")
+DASHBOARD = SHARED / "azure-data" / "grafana" / "application-deployments.json"
 CLUSTERS, CONFIGURATIONS = 40, 2
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +17,9 @@ from clusters.extension_settings.versions import (
     newest,
     parse,
 )
+from tests.shared import SHARED
 
-TUTORIAL = next(iter(Path("/work/shared/seed").glob("*.txt")), None)
+TUTORIAL = next(iter((SHARED / "seed").glob("*.txt")), None)
 AKS, ARC, PROVISIONED = "managedClusters", "connectedClusters", "provisionedClusters"
 CONTROLLERS = ("source", "kustomize", "helm", "notification", "image-automation", "image-reflector")
 SINCE = {

@@ -72,7 +72,7 @@ REFUSED = [
     ({}, {"tokenFile": "/etc/passwd"}, "tokenFile"),
     ({}, {"token": TOKEN, "tokenFile": "/etc/passwd"}, "tokenFile"),
     ({}, {"client-certificate": "/etc/ssl/x.pem", "client-key-data": b64(KEY_PEM)}, "certificate"),
-    ({}, {"client-certificate-data": b64(CERT_PEM), "client-key": "/root/key"}, "client-key"),
+    ({}, {"client-certificate-data": b64(CERT_PEM), "client-key": "/etc/key"}, "client-key"),
     ({}, {"username": "admin", "password": TOKEN}, "username"),
     ({}, {"token": TOKEN, "as": "system:admin"}, "“as”"),
     ({}, {"token": TOKEN, "as-groups": ["system:masters"]}, "as-groups"),

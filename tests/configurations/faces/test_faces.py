@@ -17,6 +17,7 @@ from configurations.faces.bring_in import bring_in
 from configurations.specification import Specification, normalised
 from tests.configurations.faces import readers
 from tests.configurations.faces.strategies import SOURCES, TUTORIAL, place, specifications
+from tests.shared import SHARED
 
 CODES = ["az", "bicep", "azurerm", "azapi", "arm", "flux", "rest"]
 KINDS = ["managedClusters", "connectedClusters", "provisionedClusters"]
@@ -143,7 +144,7 @@ def test_the_template_is_the_specification(wire):
     assert read.name == "cluster-config"
 
 
-SCHEMAS = Path("/work/shared/azure-data/schema")
+SCHEMAS = SHARED / "azure-data" / "schema"
 
 
 @pytest.mark.skipif(not SCHEMAS.is_dir(), reason="the saved ARM schemas are not here")
